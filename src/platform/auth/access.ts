@@ -1,0 +1,26 @@
+import { applyDecorators, SetMetadata } from '@nestjs/common';
+import { ApiBearerAuth } from '@nestjs/swagger';
+
+import { KEY_FORBIDDEN, KEY_INVALID, KEY_MISSING } from '../http/problem.js';
+import { Fails } from '../openapi/fails.js';
+
+/** Each role may do what the one before it may. */
+export const ROLES = ['device', 'operator', 'admin'] as const;
+export type Role = (typeof ROLES)[number];
+
+export const ACCESS = 'access';
+export type Access = 'public' | Role;
+
+/** Anyone may call it: used for health, metrics and documentation alone. */
+export const Public = (): MethodDecorator => SetMetadata(ACCESS, 'public' satisfies Access);
+
+/**
+ * The least role that may call it. A route that says neither this nor `Public` is closed to everyone.
+ * A device key reaches only routes of its own system (`:systemId` in the path).
+ */
+export const AllowedFrom = (role: Role): MethodDecorator =>
+  applyDecorators(
+    SetMetadata(ACCESS, role),
+    ApiBearerAuth(),
+    Fails(KEY_MISSING, KEY_INVALID, KEY_FORBIDDEN),
+  );

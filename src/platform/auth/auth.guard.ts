@@ -1,0 +1,43 @@
+import { CanActivate, ExecutionContext, Injectable } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import type { FastifyRequest } from 'fastify';
+
+import { KEY_FORBIDDEN, KEY_INVALID, KEY_MISSING } from '../http/problem.js';
+import { ACCESS, type Access, ROLES } from './access.js';
+import { type KeyHolder, KeysService } from './keys.service.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who asks; absent on public routes. */
+    keyHolder?: KeyHolder;
+  }
+}
+
+@Injectable()
+export class AuthGuard implements CanActivate {
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly keys: KeysService,
+  ) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const access = this.reflector.get<Access | undefined>(ACCESS, context.getHandler());
+    if (access === 'public') return true;
+    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const [scheme, secret] = request.headers.authorization?.split(' ') ?? [];
+    if (scheme?.toLowerCase() !== 'bearer' || !secret) {
+      throw KEY_MISSING.happened({ headers: { 'www-authenticate': 'Bearer' } });
+    }
+    const holder = await this.keys.identify(secret);
+    if (!holder) throw KEY_INVALID.happened({ headers: { 'www-authenticate': 'Bearer error="invalid_token"' } });
+    if (!access || ROLES.indexOf(holder.role) < ROLES.indexOf(access)) {
+      throw KEY_FORBIDDEN.happened(`This route needs the role ${access ?? 'of nobody'}; the key has ${holder.role}`);
+    }
+    const { systemId } = request.params as { systemId?: string };
+    if (holder.role === 'device' && holder.systemId !== systemId) {
+      throw KEY_FORBIDDEN.happened('A device key reaches only its own system');
+    }
+    request.keyHolder = holder;
+    return true;
+  }
+}

@@ -1,0 +1,86 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { Inject, Injectable, OnModuleInit } from '@nestjs/common';
+
+import { Clock, isoTime } from '../clock.js';
+import { CONFIG, type Config } from '../config.js';
+import { ProblemType } from '../http/problem.js';
+import type { Role } from './access.js';
+import { type KeyRow, KeysRepository } from './keys.repository.js';
+import { CreatedKey, CreateKey, Key } from './keys.dto.js';
+
+export const KEY_NOT_FOUND = new ProblemType('KEY.NOT_FOUND', 404, 'There is no such key');
+export const KEY_TAKEN = new ProblemType('KEY.TAKEN', 409, 'There is a key of this id already');
+export const KEY_SYSTEM = new ProblemType(
+  'KEY.SYSTEM',
+  400,
+  'A device key is bound to one system; other keys are bound to none',
+);
+
+/** What a request's key says of who asks. */
+export interface KeyHolder {
+  keyId: string;
+  role: Role;
+  systemId: string | null;
+}
+
+const FIRST_ADMIN = 'admin';
+const HASH_PREFIX_LENGTH = 8;
+
+@Injectable()
+export class KeysService implements OnModuleInit {
+  /** Made at the very first start, where the environment sets none; the start prints it once. */
+  firstAdminKey: string | undefined;
+
+  constructor(
+    private readonly repository: KeysRepository,
+    private readonly clock: Clock,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  async onModuleInit(): Promise<void> {
+    let secret = this.config.adminKey;
+    if (!secret) {
+      if (!(await this.repository.isEmpty())) return;
+      secret = this.firstAdminKey = newSecret();
+    }
+    await this.repository.put(this.row(FIRST_ADMIN, 'admin', null, secret));
+  }
+
+  async identify(secret: string): Promise<KeyHolder | undefined> {
+    const hash = hashOf(secret);
+    const candidates = await this.repository.findByHashPrefix(hash.slice(0, HASH_PREFIX_LENGTH));
+    const found = candidates.find((key) => timingSafeEqual(Buffer.from(key.hash), Buffer.from(hash)));
+    return found && { keyId: found.id, role: found.role, systemId: found.system_id };
+  }
+
+  async create(request: CreateKey): Promise<CreatedKey> {
+    const { id, role } = request;
+    const systemId = request.systemId ?? null;
+    if ((role === 'device') !== (systemId !== null)) throw KEY_SYSTEM.happened();
+    const secret = newSecret();
+    const row = this.row(id, role, systemId, secret);
+    if (!(await this.repository.insert(row))) throw KEY_TAKEN.happened(`There is a key "${id}" already`);
+    return { ...asKey(row), secret };
+  }
+
+  async list(): Promise<Key[]> {
+    return (await this.repository.list()).map(asKey);
+  }
+
+  async revoke(id: string): Promise<void> {
+    if (!(await this.repository.delete(id))) throw KEY_NOT_FOUND.happened(`There is no key "${id}"`);
+  }
+
+  private row(id: string, role: Role, systemId: string | null, secret: string): KeyRow {
+    return { id, role, system_id: systemId, hash: hashOf(secret), created_at: this.clock.now() };
+  }
+}
+
+const newSecret = (): string => `aq_${randomBytes(32).toString('base64url')}`;
+const hashOf = (secret: string): string => createHash('sha256').update(secret).digest('hex');
+const asKey = (row: KeyRow): Key => ({
+  id: row.id,
+  role: row.role,
+  systemId: row.system_id,
+  createdAt: isoTime(row.created_at),
+});

@@ -1,0 +1,136 @@
+import { cpus } from 'node:os';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+/** How many workers a script gets, and how long they are trusted. */
+export interface PoolConfig {
+  /** Warm processes; each serves one request at a time. */
+  workers: number;
+  /** Requests that may wait for a worker; one more is refused with 503. */
+  queueLength: number;
+  /** From the request's arrival to its reply, waiting included. */
+  deadlineMs: number;
+  /** A worker is replaced after this many requests, so that a slow leak never matters. */
+  recycleAfterRequests: number;
+  /** A worker is replaced at this age, for the same reason. */
+  recycleAfterMs: number;
+}
+
+/** Everything that can be set from outside, read from the environment once; `docs/CONFIGURATION.md` lists it. */
+export interface Config {
+  port: number;
+  host: string;
+  dataDir: string;
+  adminKey: string | undefined;
+  logLevel: string;
+  python: string;
+  scriptsDir: string;
+  webhooksMayBePrivate: boolean;
+  pools: Record<string, PoolConfig>;
+}
+
+export const CONFIG = Symbol('CONFIG');
+
+export class ConfigError extends Error {}
+
+type Environment = Record<string, string | undefined>;
+
+/** Reads settings and remembers what is wrong with them, so that all of it can be said at once. */
+class SettingsReader {
+  readonly wrong: string[] = [];
+
+  constructor(private readonly environment: Environment) {}
+
+  text(name: string, fallback: string): string {
+    return this.environment[name] || fallback;
+  }
+
+  integer(name: string, fallback: number, minimum: number, maximum: number): number {
+    const given = this.environment[name];
+    if (!given) return fallback;
+    const value = Number(given);
+    if (Number.isInteger(value) && value >= minimum && value <= maximum) return value;
+    this.wrong.push(`${name} must be a whole number from ${minimum} to ${maximum}, not "${given}"`);
+    return fallback;
+  }
+
+  flag(name: string): boolean {
+    const given = this.environment[name] || 'false';
+    if (given !== 'true' && given !== 'false') this.wrong.push(`${name} must be true or false, not "${given}"`);
+    return given === 'true';
+  }
+
+  oneOf(name: string, fallback: string, allowed: string[]): string {
+    const given = this.text(name, fallback);
+    if (!allowed.includes(given)) this.wrong.push(`${name} must be one of ${allowed.join(', ')}, not "${given}"`);
+    return given;
+  }
+
+  secret(name: string, minimumLength: number): string | undefined {
+    const given = this.environment[name] || undefined;
+    if (given && given.length < minimumLength) {
+      this.wrong.push(`${name} must have at least ${minimumLength} characters`);
+    }
+    return given;
+  }
+
+  pool(script: string, defaults: PoolConfig): PoolConfig {
+    const prefix = `AQUAPONIA_${script.toUpperCase()}`;
+    return {
+      workers: this.integer(`${prefix}_WORKERS`, defaults.workers, 1, 64),
+      queueLength: this.integer(`${prefix}_QUEUE`, defaults.queueLength, 0, 100_000),
+      deadlineMs: this.integer(`${prefix}_DEADLINE_MS`, defaults.deadlineMs, 10, 600_000),
+      recycleAfterRequests: this.integer(
+        `${prefix}_RECYCLE_REQUESTS`,
+        defaults.recycleAfterRequests,
+        1,
+        1_000_000_000,
+      ),
+      recycleAfterMs: this.integer(`${prefix}_RECYCLE_MS`, defaults.recycleAfterMs, 100, 2_000_000_000),
+    };
+  }
+}
+
+const DAY_MS = 86_400_000;
+
+/** @throws ConfigError naming everything that is wrong. */
+export function readConfig(environment: Environment): Config {
+  const settings = new SettingsReader(environment);
+  const config: Config = {
+    port: settings.integer('PORT', 3000, 0, 65_535),
+    host: settings.text('HOST', '0.0.0.0'),
+    dataDir: resolve(settings.text('AQUAPONIA_DATA_DIR', './data')),
+    adminKey: settings.secret('AQUAPONIA_ADMIN_KEY', 16),
+    logLevel: settings.oneOf('AQUAPONIA_LOG_LEVEL', 'info', ['debug', 'info', 'warn', 'error', 'silent']),
+    python: settings.text('AQUAPONIA_PYTHON', resolve(ROOT, '.venv/bin/python')),
+    scriptsDir: resolve(settings.text('AQUAPONIA_SCRIPTS_DIR', resolve(ROOT, 'python'))),
+    webhooksMayBePrivate: settings.flag('AQUAPONIA_WEBHOOKS_MAY_BE_PRIVATE'),
+    pools: {
+      fuzzy_controller: settings.pool('fuzzy_controller', {
+        workers: Math.min(2, cpus().length),
+        queueLength: 256,
+        deadlineMs: 2_000,
+        recycleAfterRequests: 1_000_000,
+        recycleAfterMs: DAY_MS,
+      }),
+      vision: settings.pool('vision', {
+        workers: 1,
+        queueLength: 16,
+        deadlineMs: 20_000,
+        recycleAfterRequests: 1_000,
+        recycleAfterMs: DAY_MS,
+      }),
+      perceptron_notifications: settings.pool('perceptron_notifications', {
+        workers: 1,
+        queueLength: 256,
+        deadlineMs: 2_000,
+        recycleAfterRequests: 1_000_000,
+        recycleAfterMs: DAY_MS,
+      }),
+    },
+  };
+  if (settings.wrong.length > 0) throw new ConfigError(settings.wrong.join('; '));
+  return config;
+}

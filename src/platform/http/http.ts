@@ -1,0 +1,54 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyReply, FastifyRequest, RawServerDefault } from 'fastify';
+import type { Logger } from 'pino';
+
+import type { Metrics } from '../metrics/metrics.js';
+
+/** Ten thousand readings fit; more is better sent as several batches. */
+export const MAX_JSON_BYTES = 4 * 1024 * 1024;
+
+const REQUEST_ID = 'x-request-id';
+const REQUEST_ID_FORM = /^[\w.:-]{1,128}$/;
+const HOST = hostname();
+
+/** A caller's own request id is kept where it is harmless, so that one id follows a request through several services. */
+export function requestId(request: { headers: Record<string, string | string[] | undefined> }): string {
+  const given = request.headers[REQUEST_ID];
+  return typeof given === 'string' && REQUEST_ID_FORM.test(given) ? given : randomUUID();
+}
+
+/** Every answer carries its request id and its host; every request is timed and logged. */
+export function observeRequests(
+  app: NestFastifyApplication<RawServerDefault>,
+  metrics: Metrics,
+  logger: Logger,
+): void {
+  const durations = metrics.histogram('http_request_duration_seconds', 'Requests, by route and status', [
+    'method',
+    'route',
+    'status',
+  ]);
+  const fastify = app.getHttpAdapter().getInstance();
+  fastify.addHook('onRequest', (request: FastifyRequest, reply: FastifyReply, done: () => void) => {
+    reply.header(REQUEST_ID, request.id).header('x-served-by', HOST);
+    done();
+  });
+  fastify.addHook('onResponse', (request: FastifyRequest, reply: FastifyReply, done: () => void) => {
+    const route = request.routeOptions.url ?? 'none';
+    const status = reply.statusCode;
+    durations.observe({ method: request.method, route, status: String(status) }, reply.elapsedTime / 1000);
+    const entry = {
+      requestId: request.id,
+      keyId: request.keyHolder?.keyId,
+      method: request.method,
+      path: request.url.split('?', 1)[0],
+      status,
+      durationMs: Math.round(reply.elapsedTime * 100) / 100,
+    };
+    if (status >= 400) logger.warn(entry, 'request refused');
+    else logger.debug(entry, 'request served');
+    done();
+  });
+}

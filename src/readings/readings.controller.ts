@@ -1,0 +1,73 @@
+import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { ApiParam, ApiTags } from '@nestjs/swagger';
+
+import { AllowedFrom } from '../platform/auth/access.js';
+import { BODY_NOT_JSON, BODY_TOO_LARGE, REQUEST_INVALID } from '../platform/http/problem.js';
+import { Fails } from '../platform/openapi/fails.js';
+import { InSystem } from '../systems/systems.controller.js';
+import { SENSOR_NOT_FOUND } from '../systems/systems.service.js';
+import {
+  BucketsQuery,
+  PostReadings,
+  ReadingsQuery,
+  ReadingsStored,
+  SensorBuckets,
+  SensorReadings,
+  SystemStatus,
+} from './readings.dto.js';
+import { READINGS_REFUSED, ReadingsService } from './readings.service.js';
+
+@ApiTags('readings')
+@Controller('systems/:systemId')
+export class ReadingsController {
+  constructor(private readonly readings: ReadingsService) {}
+
+  /**
+   * Post a batch of readings. What the answer calls stored is on the disk; the same reading again changes nothing;
+   * a value that no working probe reports is kept with its quality and without a usable value.
+   */
+  @Post('readings')
+  @HttpCode(200)
+  @AllowedFrom('device')
+  @InSystem()
+  @Fails(REQUEST_INVALID, BODY_NOT_JSON, BODY_TOO_LARGE, READINGS_REFUSED)
+  post(@Param('systemId') systemId: string, @Body() body: PostReadings): Promise<ReadingsStored> {
+    return this.readings.ingest(systemId, body.readings);
+  }
+
+  /** The newest reading of each sensor, its age and quality, and what follows from them. */
+  @Get('status')
+  @AllowedFrom('operator')
+  @InSystem()
+  status(@Param('systemId') systemId: string): Promise<SystemStatus> {
+    return this.readings.status(systemId);
+  }
+
+  /** The readings of a sensor within a period, oldest first. */
+  @Get('sensors/:sensorId/readings')
+  @AllowedFrom('operator')
+  @InSystem()
+  @ApiParam({ name: 'sensorId', example: 'water-temperature', schema: { type: 'string' } })
+  @Fails(REQUEST_INVALID, SENSOR_NOT_FOUND)
+  read(
+    @Param('systemId') systemId: string,
+    @Param('sensorId') sensorId: string,
+    @Query() query: ReadingsQuery,
+  ): Promise<SensorReadings> {
+    return this.readings.read(systemId, sensorId, query);
+  }
+
+  /** The usable values of a sensor in buckets of equal width: what a chart needs. */
+  @Get('sensors/:sensorId/buckets')
+  @AllowedFrom('operator')
+  @InSystem()
+  @ApiParam({ name: 'sensorId', example: 'water-temperature', schema: { type: 'string' } })
+  @Fails(REQUEST_INVALID, SENSOR_NOT_FOUND)
+  buckets(
+    @Param('systemId') systemId: string,
+    @Param('sensorId') sensorId: string,
+    @Query() query: BucketsQuery,
+  ): Promise<SensorBuckets> {
+    return this.readings.readBuckets(systemId, sensorId, query);
+  }
+}

@@ -1,0 +1,151 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { type Generated, type Kysely, type Selectable, type Transaction } from 'kysely';
+
+import { DATABASE, type Migrations } from '../platform/database/database.module.js';
+import type { ActuatorKind } from './actuators.js';
+import type { Quantity } from './quantities.js';
+
+interface SystemsTables {
+  systems: {
+    id: string;
+    name: string;
+    template: string | null;
+    species: string;
+    crop: string;
+    altitude_m: number;
+    created_at: number;
+  };
+  devices: { system_id: string; id: string; name: string };
+  sensors: {
+    /** A small number for the rows of the series; `id` is what people see. */
+    number: Generated<number>;
+    system_id: string;
+    id: string;
+    device_id: string;
+    quantity: Quantity;
+    place: string;
+  };
+  actuators: { system_id: string; id: string; device_id: string; kind: ActuatorKind; place: string };
+}
+
+export type SystemRow = SystemsTables['systems'];
+export type DeviceRow = SystemsTables['devices'];
+export type SensorRow = Selectable<SystemsTables['sensors']>;
+export type NewSensorRow = Omit<SensorRow, 'number'>;
+export type ActuatorRow = SystemsTables['actuators'];
+
+export interface Parts {
+  devices: DeviceRow[];
+  sensors: NewSensorRow[];
+  actuators: ActuatorRow[];
+}
+
+export const systemsMigrations: Migrations = {
+  '2026-11-21-2-systems': {
+    up: async (database: Kysely<unknown>) => {
+      const { schema } = database;
+      await schema
+        .createTable('systems')
+        .addColumn('id', 'text', (column) => column.primaryKey())
+        .addColumn('name', 'text', (column) => column.notNull())
+        .addColumn('template', 'text')
+        .addColumn('species', 'text', (column) => column.notNull())
+        .addColumn('crop', 'text', (column) => column.notNull())
+        .addColumn('altitude_m', 'integer', (column) => column.notNull())
+        .addColumn('created_at', 'bigint', (column) => column.notNull())
+        .execute();
+      await schema
+        .createTable('devices')
+        .addColumn('system_id', 'text', (column) => column.notNull().references('systems.id'))
+        .addColumn('id', 'text', (column) => column.notNull())
+        .addColumn('name', 'text', (column) => column.notNull())
+        .addPrimaryKeyConstraint('devices_pk', ['system_id', 'id'])
+        .execute();
+      await schema
+        .createTable('sensors')
+        .addColumn('number', 'integer', (column) => column.primaryKey().autoIncrement())
+        .addColumn('system_id', 'text', (column) => column.notNull())
+        .addColumn('id', 'text', (column) => column.notNull())
+        .addColumn('device_id', 'text', (column) => column.notNull())
+        .addColumn('quantity', 'text', (column) => column.notNull())
+        .addColumn('place', 'text', (column) => column.notNull())
+        .addUniqueConstraint('sensors_unique', ['system_id', 'id'])
+        .addForeignKeyConstraint('sensors_device', ['system_id', 'device_id'], 'devices', ['system_id', 'id'])
+        .execute();
+      await schema
+        .createTable('actuators')
+        .addColumn('system_id', 'text', (column) => column.notNull())
+        .addColumn('id', 'text', (column) => column.notNull())
+        .addColumn('device_id', 'text', (column) => column.notNull())
+        .addColumn('kind', 'text', (column) => column.notNull())
+        .addColumn('place', 'text', (column) => column.notNull())
+        .addPrimaryKeyConstraint('actuators_pk', ['system_id', 'id'])
+        .addForeignKeyConstraint('actuators_device', ['system_id', 'device_id'], 'devices', ['system_id', 'id'])
+        .execute();
+    },
+  },
+};
+
+type Connection = Kysely<SystemsTables> | Transaction<SystemsTables>;
+
+@Injectable()
+export class SystemsRepository {
+  constructor(@Inject(DATABASE) private readonly database: Kysely<SystemsTables>) {}
+
+  find(id: string): Promise<SystemRow | undefined> {
+    return this.database.selectFrom('systems').selectAll().where('id', '=', id).executeTakeFirst();
+  }
+
+  list(): Promise<SystemRow[]> {
+    return this.database.selectFrom('systems').selectAll().orderBy('id').execute();
+  }
+
+  devices(systemId: string): Promise<DeviceRow[]> {
+    return this.database.selectFrom('devices').selectAll().where('system_id', '=', systemId).execute();
+  }
+
+  sensors(systemId: string): Promise<SensorRow[]> {
+    return this.database
+      .selectFrom('sensors')
+      .selectAll()
+      .where('system_id', '=', systemId)
+      .orderBy('number')
+      .execute();
+  }
+
+  actuators(systemId: string): Promise<ActuatorRow[]> {
+    return this.database.selectFrom('actuators').selectAll().where('system_id', '=', systemId).execute();
+  }
+
+  /** All of it or nothing. @returns false where the id is taken. */
+  insertSystem(system: SystemRow, parts: Parts): Promise<boolean> {
+    return this.database.transaction().execute(async (transaction) => {
+      const inserted = await transaction
+        .insertInto('systems')
+        .values(system)
+        .onConflict((conflict) => conflict.doNothing())
+        .executeTakeFirst();
+      if (inserted.numInsertedOrUpdatedRows !== 1n) return false;
+      await this.insertParts(parts, transaction);
+      return true;
+    });
+  }
+
+  /** Adds what is not there yet. @returns how many rows were added. */
+  async insertParts({ devices, sensors, actuators }: Partial<Parts>, connection: Connection = this.database): Promise<number> {
+    let added = 0n;
+    const count = ({ numInsertedOrUpdatedRows }: { numInsertedOrUpdatedRows?: bigint }): void => {
+      added += numInsertedOrUpdatedRows ?? 0n;
+    };
+    if (devices?.length) {
+      count(await connection.insertInto('devices').values(devices).onConflict((c) => c.doNothing()).executeTakeFirst());
+    }
+    if (sensors?.length) {
+      count(await connection.insertInto('sensors').values(sensors).onConflict((c) => c.doNothing()).executeTakeFirst());
+    }
+    if (actuators?.length) {
+      count(await connection.insertInto('actuators').values(actuators).onConflict((c) => c.doNothing()).executeTakeFirst());
+    }
+    return Number(added);
+  }
+}

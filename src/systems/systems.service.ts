@@ -1,0 +1,189 @@
+import { Injectable } from '@nestjs/common';
+
+import { Clock, isoTime } from '../platform/clock.js';
+import { ProblemType } from '../platform/http/problem.js';
+import { ACTUATOR_KINDS } from './actuators.js';
+import { CROPS, type Profile, rangesFor, type Ranges, SPECIES } from './profiles.js';
+import { factsOf } from './quantities.js';
+import type {
+  Actuator,
+  CreateActuator,
+  CreateDevice,
+  CreateSensor,
+  CreateSystem,
+  Device,
+  ProfileList,
+  ProfileView,
+  Sensor,
+  System,
+  SystemWithParts,
+} from './systems.dto.js';
+import { type ActuatorRow, type Parts, type SensorRow, type SystemRow, SystemsRepository } from './systems.repository.js';
+import { CAMERA, type Template, TEMPLATES } from './templates.js';
+
+export const SYSTEM_NOT_FOUND = new ProblemType('SYSTEM.NOT_FOUND', 404, 'There is no such system');
+export const SYSTEM_TAKEN = new ProblemType('SYSTEM.TAKEN', 409, 'There is a system of this id already');
+export const PART_TAKEN = new ProblemType('SYSTEM.PART_TAKEN', 409, 'The system has a part of this id already');
+export const DEVICE_NOT_FOUND = new ProblemType('DEVICE.NOT_FOUND', 404, 'The system has no such device');
+export const SENSOR_NOT_FOUND = new ProblemType('SENSOR.NOT_FOUND', 404, 'The system has no such sensor');
+
+@Injectable()
+export class SystemsService {
+  constructor(
+    private readonly repository: SystemsRepository,
+    private readonly clock: Clock,
+  ) {}
+
+  async create(request: CreateSystem): Promise<SystemWithParts> {
+    const row: SystemRow = {
+      id: request.id,
+      name: request.name,
+      template: request.template ?? null,
+      species: request.species,
+      crop: request.crop,
+      altitude_m: request.altitudeM ?? 0,
+      created_at: this.clock.now(),
+    };
+    const template = request.template ? TEMPLATES[request.template] : undefined;
+    if (!(await this.repository.insertSystem(row, partsOf(request.id, template?.devices ?? [])))) {
+      throw SYSTEM_TAKEN.happened(`There is a system "${request.id}" already`);
+    }
+    return this.describe(request.id);
+  }
+
+  async list(): Promise<System[]> {
+    return (await this.repository.list()).map(asSystem);
+  }
+
+  /** @throws SYSTEM_NOT_FOUND */
+  async find(id: string): Promise<SystemRow> {
+    const system = await this.repository.find(id);
+    if (!system) throw SYSTEM_NOT_FOUND.happened(`There is no system "${id}"`);
+    return system;
+  }
+
+  async describe(id: string): Promise<SystemWithParts> {
+    const system = await this.find(id);
+    const [devices, sensors, actuators] = await Promise.all([
+      this.repository.devices(id),
+      this.repository.sensors(id),
+      this.repository.actuators(id),
+    ]);
+    return {
+      ...asSystem(system),
+      devices: devices.map(({ id, name }) => ({ id, name })),
+      sensors: sensors.map(asSensor),
+      actuators: actuators.map(asActuator),
+    };
+  }
+
+  async addDevice(systemId: string, device: CreateDevice): Promise<Device> {
+    await this.find(systemId);
+    await this.addPart(device.id, { devices: [{ system_id: systemId, id: device.id, name: device.name }] });
+    return { id: device.id, name: device.name };
+  }
+
+  async addSensor(systemId: string, request: CreateSensor): Promise<Sensor> {
+    await this.findDevice(systemId, request.deviceId);
+    const { id, deviceId, quantity, place } = request;
+    const row = { system_id: systemId, id, device_id: deviceId, quantity, place };
+    await this.addPart(id, { sensors: [row] });
+    return asSensor(row);
+  }
+
+  async addActuator(systemId: string, request: CreateActuator): Promise<Actuator> {
+    await this.findDevice(systemId, request.deviceId);
+    const { id, deviceId, kind, place } = request;
+    const row = { system_id: systemId, id, device_id: deviceId, kind, place };
+    await this.addPart(id, { actuators: [row] });
+    return asActuator(row);
+  }
+
+  sensors(systemId: string): Promise<SensorRow[]> {
+    return this.repository.sensors(systemId);
+  }
+
+  /** @throws SENSOR_NOT_FOUND */
+  async findSensor(systemId: string, sensorId: string): Promise<SensorRow> {
+    await this.find(systemId);
+    const found = (await this.repository.sensors(systemId)).find((sensor) => sensor.id === sensorId);
+    if (!found) throw SENSOR_NOT_FOUND.happened(`The system "${systemId}" has no sensor "${sensorId}"`);
+    return found;
+  }
+
+  actuators(systemId: string): Promise<ActuatorRow[]> {
+    return this.repository.actuators(systemId);
+  }
+
+  /** Photos need sensors to put their figures in; a system without a camera gets one with its first photo. */
+  async ensureCamera(systemId: string): Promise<void> {
+    await this.repository.insertParts(partsOf(systemId, [CAMERA]));
+  }
+
+  async ranges(systemId: string): Promise<Ranges> {
+    const { species, crop } = await this.find(systemId);
+    return rangesFor(species, crop);
+  }
+
+  profiles(): ProfileList {
+    return {
+      species: Object.entries(SPECIES).map(asProfile),
+      crops: Object.entries(CROPS).map(asProfile),
+      templates: Object.entries(TEMPLATES).map(([id, { name }]) => ({ id, name })),
+    };
+  }
+
+  private async addPart(id: string, parts: Partial<Parts>): Promise<void> {
+    if ((await this.repository.insertParts(parts)) === 0) {
+      throw PART_TAKEN.happened(`The system has a part "${id}" of this sort already`);
+    }
+  }
+
+  private async findDevice(systemId: string, deviceId: string): Promise<void> {
+    await this.find(systemId);
+    const devices = await this.repository.devices(systemId);
+    if (!devices.some((device) => device.id === deviceId)) {
+      throw DEVICE_NOT_FOUND.happened(`The system "${systemId}" has no device "${deviceId}"`);
+    }
+  }
+}
+
+function partsOf(systemId: string, devices: Template['devices']): Parts {
+  return {
+    devices: devices.map(({ id, name }) => ({ system_id: systemId, id, name })),
+    sensors: devices.flatMap((device) =>
+      device.sensors.map((sensor) => ({ system_id: systemId, device_id: device.id, ...sensor })),
+    ),
+    actuators: devices.flatMap((device) =>
+      device.actuators.map((actuator) => ({ system_id: systemId, device_id: device.id, ...actuator })),
+    ),
+  };
+}
+
+const asSystem = (row: SystemRow): System => ({
+  id: row.id,
+  name: row.name,
+  template: row.template,
+  species: row.species,
+  crop: row.crop,
+  altitudeM: row.altitude_m,
+  createdAt: isoTime(row.created_at),
+});
+
+const asSensor = (row: Omit<SensorRow, 'number'>): Sensor => ({
+  id: row.id,
+  deviceId: row.device_id,
+  quantity: row.quantity,
+  unit: factsOf(row.quantity).unit,
+  place: row.place,
+});
+
+const asActuator = (row: ActuatorRow): Actuator => ({
+  id: row.id,
+  deviceId: row.device_id,
+  kind: row.kind,
+  place: row.place,
+  safePercent: ACTUATOR_KINDS[row.kind].safePercent,
+});
+
+const asProfile = ([id, profile]: [string, Profile]): ProfileView => ({ id, ...profile });
