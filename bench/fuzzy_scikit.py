@@ -17,8 +17,8 @@ from skfuzzy import control, trapmf
 DEFINITION = Path(__file__).parent.parent / "python" / "aquaponia" / "controllers" / "aquaponics.json"
 
 
-def resolve(point: Any, variable: dict[str, Any]) -> float:
-    """A breakpoint as a number, on the definition's own range; an open limit is the universe's edge."""
+def resolve(point: object, variable: dict[str, Any]) -> float:
+    """Give a breakpoint as a number, on the definition's own range; an open limit is the universe's edge."""
     if isinstance(point, (int, float)):
         return point
     universe, ranges = variable["universe"], variable["ranges"]
@@ -38,9 +38,9 @@ def resolve(point: Any, variable: dict[str, Any]) -> float:
 
 
 def build(definition: dict[str, Any]) -> control.ControlSystem:
-    """The definition in scikit-fuzzy's control API."""
+    """Build the definition in scikit-fuzzy's control API."""
 
-    def variable(kind: Any, name: str, entry: dict[str, Any]) -> Any:
+    def variable(kind: type, name: str, entry: dict[str, Any]) -> control.fuzzyvariable.FuzzyVariable:
         universe = entry["universe"]
         made = kind(np.linspace(universe["from"], universe["to"], universe["points"]), name)
         for term, points in entry["terms"].items():
@@ -50,7 +50,7 @@ def build(definition: dict[str, Any]) -> control.ControlSystem:
     inputs = {name: variable(control.Antecedent, name, entry) for name, entry in definition["inputs"].items()}
     outputs = {name: variable(control.Consequent, name, entry) for name, entry in definition["outputs"].items()}
 
-    def condition(when: Any) -> Any:
+    def condition(when: object) -> control.term.TermPrimitive:
         if isinstance(when, list):
             return reduce(or_, map(condition, when))
         parts = []

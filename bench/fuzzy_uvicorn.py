@@ -8,7 +8,6 @@ import json
 import socket
 import sys
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -16,7 +15,7 @@ from pydantic import BaseModel, Field
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "python"))
 
-from aquaponia.fuzzy_controller import DEFAULT_CONTROLLER, compiled
+from aquaponia.fuzzy_controller import DEFAULT_CONTROLLER, Evaluation, compiled
 
 
 class EvaluateRequest(BaseModel):
@@ -73,7 +72,7 @@ controller = compiled(DEFAULT_CONTROLLER)
 
 
 @app.post("/evaluate", response_model=EvaluateReply)
-async def evaluate(request: EvaluateRequest) -> Any:
+async def evaluate(request: EvaluateRequest) -> Evaluation:
     """Evaluate in the event loop: at 0.1 ms, a thread would cost more than it frees."""
     return controller.evaluate(request.inputs)
 

@@ -13,6 +13,7 @@ import { validationPipe } from './platform/http/validation.pipe.js';
 import { createLogger, NestLogger } from './platform/logging.js';
 import { Metrics } from './platform/metrics/metrics.js';
 import { describeApi, serveDocumentation } from './platform/openapi/openapi.js';
+import { IMAGE_TYPES, MAX_IMAGE_BYTES } from './vision/image.js';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string;
@@ -32,6 +33,7 @@ async function start(config: Config): Promise<void> {
   });
   app.enableVersioning({ type: VersioningType.URI, defaultVersion: '1' });
   app.useGlobalPipes(validationPipe());
+  app.useBodyParser(IMAGE_TYPES, { bodyLimit: MAX_IMAGE_BYTES });
   observeRequests(app, app.get(Metrics), logger);
   serveDocumentation(app, describeApi(app, version));
   await app.listen(config.port, config.host);

@@ -26,6 +26,8 @@ RANGES.MALFORMED, RANGES.NOT_SORTED; and DEFINITION.* for a definition that cann
 Method (Mamdani and Assilian 1975): membership in trapezoids, AND is min, OR is max, a rule clips the terms it
 leads to, terms are joined by max, and the output is the centroid of the joined curve. The curve is what
 scikit-fuzzy 0.5 draws: sampled on the universe and at each point where a term is clipped, straight in between.
+A centroid never reaches the end of its universe, so an output's universe may go beyond its limits, to which the
+centroid is then clamped: off is 0, not nearly 0.
 """
 
 import json
@@ -34,7 +36,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -45,7 +47,7 @@ from aquaponia.worker import ScriptError, run
 
 DEFAULT_CONTROLLER = "aquaponics"
 COMPILED_CONTROLLERS = 32
-"""How many compiled controllers are kept, one for each set of ranges; about 0.1 MB each."""
+"""How many compiled controllers are kept, one for each set of ranges; about 0.3 MB each."""
 
 _ANCHORS = ("vitalLow", "bestLow", "bestHigh", "vitalHigh")
 _OPEN = (-math.inf, -math.inf, math.inf, math.inf)
@@ -101,7 +103,7 @@ class Universe:
     points: int
 
     @classmethod
-    def parse(cls, data: Any, field: str) -> "Universe":
+    def parse(cls, data: object, field: str) -> "Universe":
         low, high = (_number(_get(data, key, field), f"{field}.{key}") for key in ("from", "to"))
         points = _get(data, "points", field)
         if not isinstance(points, int) or points < 2 or low >= high:
@@ -122,16 +124,13 @@ class Breakpoint:
     share: float = 0.0
 
     @classmethod
-    def parse(cls, data: Any, field: str) -> "Breakpoint":
+    def parse(cls, data: object, field: str) -> "Breakpoint":
         if isinstance(data, str):
             data = {"anchor": data}
         if not isinstance(data, dict):
             return cls(_number(data, field))
-        anchor = _get(data, "anchor", field)
-        toward = data.get("toward", anchor)
-        for name in (anchor, toward):
-            if name not in _ANCHORS:
-                raise ScriptError("DEFINITION.UNKNOWN_ANCHOR", f"{name!r} is none of {', '.join(_ANCHORS)}", field)
+        anchor = _anchor(_get(data, "anchor", field), field)
+        toward = _anchor(data.get("toward", anchor), field)
         plus, share = (_number(data.get(key, 0), f"{field}.{key}") for key in ("plus", "share"))
         return cls(plus, anchor, toward, share)
 
@@ -158,7 +157,7 @@ class Variable:
     limits: tuple[float, float]
 
     @classmethod
-    def parse(cls, name: str, data: Any, field: str) -> "Variable":
+    def parse(cls, name: str, data: object, field: str) -> "Variable":
         universe = Universe.parse(_get(data, "universe", field), f"{field}.universe")
         terms = {}
         for term, points in _items(_get(data, "terms", field), f"{field}.terms"):
@@ -166,8 +165,9 @@ class Variable:
             if not isinstance(points, list) or len(points) != 4:
                 raise ScriptError("DEFINITION.MALFORMED", "a term is a trapezoid of four breakpoints", where)
             terms[term] = tuple(Breakpoint.parse(point, f"{where}[{i}]") for i, point in enumerate(points))
-        ranges = parse_range(data["ranges"], f"{field}.ranges") if "ranges" in data else _OPEN
-        limits = data.get("limits", [universe.low, universe.high])
+        optional = dict(_items(data, field))
+        ranges = parse_range(optional["ranges"], f"{field}.ranges") if "ranges" in optional else _OPEN
+        limits = optional.get("limits", [universe.low, universe.high])
         if not isinstance(limits, list) or len(limits) != 2:
             raise ScriptError("DEFINITION.MALFORMED", "limits are [lowest, highest]", f"{field}.limits")
         low, high = (_number(limit, f"{field}.limits") for limit in limits)
@@ -183,7 +183,7 @@ class Variable:
         resolved = {}
         for term, points in self.terms.items():
             numbers = tuple(point.resolve(named, self.universe) for point in points)
-            if any(a > b for a, b in zip(numbers, numbers[1:], strict=False)):
+            if any(a > b for a, b in pairwise(numbers)):
                 message = f"the breakpoints of {self.name} {term} are not in order: {list(numbers)}"
                 raise ScriptError("DEFINITION.NOT_SORTED", message, f"{self.name}.terms.{term}")
             resolved[term] = numbers
@@ -200,7 +200,7 @@ class Rule:
     reason: str
 
     @classmethod
-    def parse(cls, data: Any, field: str, inputs: Mapping[str, Variable], outputs: Mapping[str, Variable]) -> "Rule":
+    def parse(cls, data: object, field: str, inputs: Mapping[str, Variable], outputs: Mapping[str, Variable]) -> "Rule":
         when = _get(data, "when", field)
         alternatives: list[tuple[tuple[str, str], ...]] = []
         for condition in when if isinstance(when, list) else [when]:
@@ -231,7 +231,7 @@ class Definition:
     rules: tuple[Rule, ...]
 
     @classmethod
-    def parse(cls, data: Any) -> "Definition":
+    def parse(cls, data: object) -> "Definition":
         """Read what controllers/aquaponics.json shows by example; its $comment says how breakpoints work."""
         inputs, outputs = (
             {name: Variable.parse(name, entry, f"{kind}.{name}") for name, entry in _items(_get(data, kind), kind)}
@@ -250,7 +250,7 @@ class Definition:
         return cls(str(_get(data, "controller")), str(_get(data, "version")), inputs, outputs, rules)
 
 
-def parse_range(data: Any, field: str) -> Anchors:
+def parse_range(data: object, field: str) -> Anchors:
     """Read {"best": [low, high], "vital": [low, high]}, where null is open and best lies within vital."""
     anchors = list(_OPEN)
     for key, positions in (("best", (1, 2)), ("vital", (0, 3))):
@@ -260,7 +260,7 @@ def parse_range(data: Any, field: str) -> Anchors:
         for limit, position in zip(limits, positions, strict=True):
             if limit is None:
                 continue
-            if type(limit) not in (int, float) or not _is_finite(limit):
+            if not isinstance(limit, int | float) or isinstance(limit, bool) or not _is_finite(limit):
                 raise ScriptError("RANGES.MALFORMED", "a limit is a finite number or null", field)
             anchors[position] = float(limit)
     if not anchors[0] <= anchors[1] <= anchors[2] <= anchors[3]:
@@ -268,13 +268,19 @@ def parse_range(data: Any, field: str) -> Anchors:
     return tuple(anchors)
 
 
-def _get(data: Any, key: str, field: str | None = None) -> Any:
+def _anchor(name: object, field: str) -> str:
+    if not isinstance(name, str) or name not in _ANCHORS:
+        raise ScriptError("DEFINITION.UNKNOWN_ANCHOR", f"{name!r} is none of {', '.join(_ANCHORS)}", field)
+    return name
+
+
+def _get(data: object, key: str, field: str | None = None) -> object:
     if not isinstance(data, dict) or key not in data:
         raise ScriptError("DEFINITION.MALFORMED", f"{key} is missing", f"{field}.{key}" if field else key)
     return data[key]
 
 
-def _items(data: Any, field: str) -> list[tuple[str, Any]]:
+def _items(data: object, field: str) -> list[tuple[str, Any]]:
     if not isinstance(data, dict) or not data:
         raise ScriptError("DEFINITION.MALFORMED", "an object with at least one entry is needed", field)
     return list(data.items())
@@ -287,16 +293,16 @@ def _is_finite(number: float) -> bool:
         return False
 
 
-def _number(data: Any, field: str) -> float:
-    if type(data) not in (int, float) or not _is_finite(data):
+def _number(data: object, field: str) -> float:
+    if not isinstance(data, int | float) or isinstance(data, bool) or not _is_finite(data):
         raise ScriptError("DEFINITION.MALFORMED", f"{data!r} is not a finite number", field)
     return float(data)
 
 
-def _known(variables: Mapping[str, Variable], name: str, term: Any, field: str, kind: str) -> tuple[str, str]:
+def _known(variables: Mapping[str, Variable], name: str, term: object, field: str, kind: str) -> tuple[str, str]:
     if name not in variables:
         raise ScriptError(f"DEFINITION.UNKNOWN_{kind}", f"{name} is not defined", f"{field}.{name}")
-    if term not in variables[name].terms:
+    if not isinstance(term, str) or term not in variables[name].terms:
         raise ScriptError("DEFINITION.UNKNOWN_TERM", f"{name} has no term {term!r}", f"{field}.{name}")
     return name, term
 
@@ -307,9 +313,8 @@ def _known(variables: Mapping[str, Variable], name: str, term: Any, field: str, 
 def trapezoid(x: NDArray[np.float64], points: Sequence[float]) -> NDArray[np.float64]:
     """Membership of each x: 0 up to a, rising to 1 at b, 1 to c, falling to 0 at d; a vertical edge belongs to it."""
     a, b, c, d = points
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rising = np.where(x >= b, 1.0, np.maximum((x - a) / (b - a), 0.0) if a < b else 0.0)
-        falling = np.where(x <= c, 1.0, np.maximum((d - x) / (d - c), 0.0) if c < d else 0.0)
+    rising = np.where(x >= b, 1.0, np.maximum((x - a) / (b - a), 0.0) if a < b else 0.0)
+    falling = np.where(x <= c, 1.0, np.maximum((d - x) / (d - c), 0.0) if c < d else 0.0)
     return np.minimum(rising, falling)
 
 
@@ -362,7 +367,7 @@ class _Curve:
 
 
 class Controller:
-    """A definition compiled for one set of ranges: quick to evaluate, slow to make (about 1 ms)."""
+    """A definition compiled for one set of ranges: quick to evaluate, slow to make (about 2 ms)."""
 
     def __init__(self, definition: Definition, ranges: Mapping[str, Anchors] | None = None) -> None:
         """Compile ``definition``; ``ranges`` takes the place of its own, input by input."""
@@ -462,11 +467,11 @@ class Controller:
         integrals = np.matmul(joined[:, None, :], self._weights)[:, 0].tolist()
         values: list[float | None] = []
         for o, output in enumerate(self.definition.outputs.values()):
-            active = [(height, curve) for height, curve in zip(cuts[o], self._curves[o], strict=False) if height > 0.0]
             area, moment = integrals[o]
             if area <= 0.0:
                 values.append(None)
                 continue
+            active = [(height, curve) for height, curve in zip(cuts[o], self._curves[o], strict=False) if height > 0.0]
             extra_area, extra_moment = _refinement(self._samples[o], active)
             low, high = output.limits
             values.append(min(max((moment + extra_moment) / (area + extra_area), low), high))
@@ -532,7 +537,7 @@ def compiled(name: str, ranges: tuple[tuple[str, Anchors], ...] = ()) -> Control
     return Controller(DEFINITIONS[name], dict(ranges))
 
 
-def controller_for(name: Any, ranges: Any) -> Controller:
+def controller_for(name: object, ranges: object) -> Controller:
     """Give the controller for a request's ``controller`` and ``ranges``."""
     if not isinstance(name, str) or name not in DEFINITIONS:
         raise ScriptError("CONTROLLER.UNKNOWN", f"there is no controller {name!r}", "controller")

@@ -65,14 +65,15 @@ BROWN_CHROMA: Final = 12
 BROWN_LIGHTNESS: Final = 20
 """L*, 0 to 100; darker is shadow or wet soil, whose hue is noise."""
 REACH: Final = 0.05
-"""How far from green tissue dead tissue is looked for, as a share of the diagonal."""
+"""How far from green tissue dead tissue is looked for, as a share of the diagonal; a larger dead patch is not seen."""
 RARER: Final = 0.5
 """A brown counts as leaf when far from plants it is at most this share as frequent as near them."""
 
 EXPOSED: Final = (25, 250)
-"""A plant pixel whose brightest channel lies outside has lost its colour."""
+"""A plant pixel whose green lies outside has lost its colour."""
 LARGEST_GAIN: Final = 4.0
 """On green, under a magenta lamp; beyond it what is left of green is noise."""
+COLOURS: Final = 1 << 13
 
 TINTS: Final = ((0, 200, 80), (255, 210, 0), (230, 60, 0))
 """RGB of plants on the overlay: green, and on top of it yellow and brown."""
@@ -183,34 +184,45 @@ def _dead_tissue(lab: Pixels, living: Pixels, before_yellow: Pixels) -> Pixels:
     hue_low, hue_high = BROWN_HUES
     planes = _project(lab, _LIGHTNESS_ROW, _hue_row((hue_low + hue_high) / 2), _hue_row(hue_low + 90))
     least = (BROWN_LIGHTNESS * 255 / 100, ZERO + BROWN_CHROMA, ZERO + 1)
-    brown = before_yellow & cv2.inRange(planes, least, (255, 255, 255))
+    brown = before_yellow & _pixels(cv2.inRange(planes, least, (255, 255, 255)))
     reach = _widen(living, REACH)
     near, away = reach & ~living, ~reach
-    dead = np.zeros_like(living)
-    left, top, width, height = cv2.boundingRect(brown & near)
-    if width == 0:
-        return dead
+    if not (brown & near).any():
+        return np.zeros_like(living)
 
-    bins, ranges = [8, 32, 32], [0, 256] * 3
-    often_near = cv2.calcHist([lab], [0, 1, 2], brown & near, bins, ranges) / cv2.countNonZero(near)
-    often_away = cv2.calcHist([lab], [0, 1, 2], brown & away, bins, ranges) / max(cv2.countNonZero(away), 1)
-    rare = np.where(often_away <= RARER * often_near, np.float32(255), np.float32(0))
-
-    box = np.s_[top : top + height, left : left + width]
-    candidate = brown[box] & near[box] & cv2.calcBackProject([lab[box]], [0, 1, 2], rare, ranges, 1)
-    candidate = _pixels(cv2.medianBlur(candidate, 5))
+    colour = _colour_codes(lab)
+    often_near = _frequencies(colour, brown & near, cv2.countNonZero(near))
+    often_away = _frequencies(colour, brown & away, cv2.countNonZero(away))
+    rare_away = np.where(often_away <= RARER * often_near, 255, 0).astype(np.uint8)
+    candidate = _pixels(cv2.medianBlur(brown & near & rare_away[colour], 5))
     count, label = cv2.connectedComponents(candidate, connectivity=8)
+    seam = candidate & _pixels(cv2.dilate(living, np.ones((5, 5), np.uint8)))
     touching = np.zeros(count, np.uint8)
-    touching[label[(candidate & cv2.dilate(living[box], np.ones((5, 5), np.uint8))) > 0]] = 255
-    dead[box] = touching[label]
-    return dead
+    touching[label[seam > 0]] = 255
+    return _pixels(touching[label])
+
+
+def _colour_codes(lab: Pixels) -> NDArray[np.uint16]:
+    """Quantise L* to 3 bits and a* and b* to 5 each, in one number below ``COLOURS``."""
+    lightness, a, b = (_pixels(plane) for plane in cv2.split(lab))
+    codes: NDArray[np.uint16] = np.left_shift(lightness >> 5, 10, dtype=np.uint16)
+    codes |= np.left_shift(a >> 3, 5, dtype=np.uint16)
+    codes |= b >> 3
+    return codes
+
+
+def _frequencies(colour: NDArray[np.uint16], mask: Pixels, area: int) -> NDArray[np.float64]:
+    """How often each colour code occurs under ``mask``, as a share of ``area`` pixels."""
+    counts = cv2.calcHist([colour], [0], mask, [COLOURS], [0, COLOURS]).ravel()
+    return counts.astype(np.float64) / max(area, 1)
 
 
 def _widen(mask: Pixels, share: float) -> Pixels:
     """Widen a mask by a share of the picture's diagonal; on a thumbnail, for the exact outline does not matter."""
     height, width = mask.shape
     scale = min(1.0, 128 / max(height, width))
-    small = cv2.resize(mask, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
     reach = max(1, round(share * scale * float(np.hypot(height, width))))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     wide = cv2.resize(cv2.dilate(small, disc), (width, height), interpolation=cv2.INTER_NEAREST)
@@ -232,18 +244,18 @@ def measure(plants: Plants) -> dict[str, Any]:
     """
     total = cv2.countNonZero(plants.plant)
     red, green, blue, _ = cv2.mean(plants.balanced, plants.plant)
-    brightest = cv2.max(cv2.max(*cv2.split(plants.balanced)[:2]), cv2.extractChannel(plants.balanced, 2))
-    exposed = _share(cv2.countNonZero(cv2.inRange(brightest, *EXPOSED) & plants.plant), total)
+    exposed = _pixels(cv2.inRange(cv2.extractChannel(plants.balanced, 1), *EXPOSED))
 
     def percent(mask: Pixels) -> float | None:
         return round(100 * cv2.countNonZero(mask) / total, 4) if total else None
 
+    confidence = plants.stability * plants.coherence / plants.green_gain
     return {
         "canopyCover": {"value": round(100 * total / plants.plant.size, 4), "unit": "%"},
         "greenness": {"value": round(green / (red + green + blue), 4) if total else None, "unit": "1"},
         "yellowing": {"value": percent(plants.yellow), "unit": "%"},
         "browning": {"value": percent(plants.brown), "unit": "%"},
-        "confidence": round(plants.stability * plants.coherence * exposed / plants.green_gain, 4),
+        "confidence": round(confidence * _share(cv2.countNonZero(exposed & plants.plant), total), 4),
         "threshold": plants.threshold,
         "method": METHOD,
     }

@@ -13,6 +13,7 @@ is printed and the exit status is 0, or one coded error is printed and it is 1.
 """
 
 import json
+import math
 import os
 import sys
 import time
@@ -41,17 +42,39 @@ class ScriptError(Exception):
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ScriptError("REQUEST.NOT_FINITE", f"{name} is not a number that JSON allows")
+    raise ScriptError("REQUEST.NOT_FINITE", f"{name} is not a finite number")
+
+
+def _parse_float(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        _refuse_constant(text)
+    return number
 
 
 def _parse(text: bytes) -> dict[str, Any]:
     try:
-        message = json.loads(text, parse_constant=_refuse_constant)
+        message = json.loads(text, parse_constant=_refuse_constant, parse_float=_parse_float)
     except ValueError as error:
         raise ScriptError("REQUEST.NOT_JSON", f"the request is not JSON: {error}") from error
-    if not isinstance(message, dict):
+    return _as_object(message)
+
+
+def _as_object(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    if not isinstance(value, dict):
         raise ScriptError("REQUEST.NOT_AN_OBJECT", "the request must be a JSON object")
-    return message
+    return value
+
+
+def _read_payload(message: dict[str, Any], requests: BinaryIO) -> bytes:
+    """Read the bytes that a message announces; a negative count would swallow the messages after it."""
+    size = message.get("bytes", 0)
+    if type(size) is not int or size < 0:
+        raise ScriptError("REQUEST.BAD_LENGTH", "bytes must be a count: 0 or a positive integer", "bytes")
+    payload = requests.read(size)
+    if len(payload) < size:
+        raise ScriptError("REQUEST.TRUNCATED", f"{size} bytes were announced and {len(payload)} came", "bytes")
+    return payload
 
 
 def _serialise(message: dict[str, Any]) -> bytes:
@@ -89,9 +112,10 @@ def _serve(name: str, answer: Answer, requests: BinaryIO, replies: int) -> None:
         try:
             message = _parse(line)
             identifier = message.get("id")
-            payload_in = requests.read(size) if (size := message.get("bytes", 0)) else b""
+            payload_in = _read_payload(message, requests)
+            request = _as_object(message.get("request"))
             started = time.perf_counter()
-            reply, payload_out = answer(message["request"], payload_in)
+            reply, payload_out = answer(request, payload_in)
             compute_ms = round((time.perf_counter() - started) * 1000, 4)
             head = {"id": identifier, "reply": reply, "computeMs": compute_ms, "bytes": len(payload_out)}
             line_out = _serialise(head)

@@ -31,13 +31,15 @@ FINE = {
 }
 TOLERANCE = 1e-6
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:skfuzzy")
+
 
 def ranges_of(species: str) -> dict[str, Any]:
     ranges: dict[str, Any] = PROFILES[species]["ranges"]
     return ranges
 
 
-def ask(inputs: dict[str, Any], **rest: Any) -> dict[str, Any]:
+def ask(inputs: dict[str, Any], **rest: object) -> dict[str, Any]:
     return fuzzy_controller.answer({"inputs": inputs, **rest}, b"")[0]
 
 
@@ -77,6 +79,7 @@ class Oracle:
     def evaluate(self, inputs: dict[str, float]) -> dict[str, float | None]:
         for name in self.used:
             self.simulation.input[name] = inputs[name]
+        self.simulation.output.clear()  # for inputs that it has seen before, an output without a rule stays as it was
         self.simulation.compute()
         found: dict[str, float | None] = {}
         for name, output in self.definition.outputs.items():
@@ -184,7 +187,7 @@ def test_default_definition_agrees_with_scikit_fuzzy(species: str | None) -> Non
     ours, oracle = Controller(DEFAULT, ranges), Oracle(DEFAULT, ranges)
     axes = ([13.2, 16.9, 31.0], [4.3, 5.7], [5.1, 7.0, 9.0], [0.01, 0.031, 0.1], [70.0, 98.0])
     grid = [dict(zip(DEFAULT.inputs, point, strict=True)) for point in product(*axes)]
-    random = random_inputs(DEFAULT, 200, np.random.default_rng(7))
+    random = random_inputs(DEFAULT, 100, np.random.default_rng(7))
     assert worst_difference(ours, oracle, grid + random) < TOLERANCE
 
 
@@ -273,7 +276,7 @@ def test_trends_are_monotone(species: str | None, quantity: str, output: str, si
     for others in [FINE] + [{k: float(random.uniform(*span)) for k, span in plausible.items()} for _ in range(15)]:
         curve = [values(controller.evaluate(others | {quantity: float(point)}))[output] for point in sweep]
         worst = min(worst, float(np.min(sign * np.diff(np.array(curve, dtype=float)))))
-    assert worst >= -0.5, f"{output} goes the wrong way by {-worst:.3f} %"
+    assert worst >= -TOLERANCE, f"{output} goes the wrong way by {-worst:.3f} %"
 
 
 # --- Inputs that are missing, clipped or wrong -----------------------------------------------------------------
@@ -290,6 +293,7 @@ def test_a_missing_input_fires_nothing_and_is_listed() -> None:
 
 def test_of_alternatives_the_known_ones_count() -> None:
     assert "steady-flow" in [entry["rule"] for entry in ask({"ph": 7.0})["rules"]]
+    assert "steady-flow" not in [entry["rule"] for entry in ask({"dissolved-oxygen": 7.0})["rules"]]
 
 
 def test_an_and_with_a_missing_input_does_not_fire() -> None:
@@ -386,7 +390,7 @@ def test_equal_ranges_compile_once_and_the_cache_is_bounded() -> None:
 # --- Definitions -----------------------------------------------------------------------------------------------
 
 
-def broken(*path: str | int, value: Any) -> dict[str, Any]:
+def broken(*path: str | int, value: object) -> dict[str, Any]:
     data: dict[str, Any] = json.loads(json.dumps(DEFAULT_JSON))
     place: Any = data
     for key in path[:-1]:
@@ -423,7 +427,7 @@ def broken(*path: str | int, value: Any) -> dict[str, Any]:
         (broken("outputs", "heating", "limits", value=[0]), "DEFINITION.MALFORMED", "outputs.heating.limits"),
     ],
 )
-def test_refuses_a_broken_definition(data: Any, code: str, field: str) -> None:
+def test_refuses_a_broken_definition(data: object, code: str, field: str) -> None:
     with pytest.raises(ScriptError) as caught:
         Definition.parse(data)
     assert (caught.value.code, caught.value.field) == (code, field)
@@ -439,12 +443,14 @@ def test_refuses_breakpoints_out_of_order() -> None:
 # --- The contract ----------------------------------------------------------------------------------------------
 
 
-def assert_alike(found: Any, expected: Any, path: str = "reply") -> None:
+def assert_alike(found: object, expected: object, path: str = "reply") -> None:
     if isinstance(expected, dict):
+        assert isinstance(found, dict)
         assert found.keys() == expected.keys(), path
         for key in expected:
             assert_alike(found[key], expected[key], f"{path}.{key}")
     elif isinstance(expected, list):
+        assert isinstance(found, list)
         assert len(found) == len(expected), path
         for i, entry in enumerate(expected):
             assert_alike(found[i], entry, f"{path}[{i}]")

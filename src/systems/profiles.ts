@@ -14,6 +14,8 @@ export interface Profile {
   name: string;
   source: string;
   ranges: Ranges;
+  /** Fish only: it takes no feed in colder water, Cel. */
+  noFeedBelowC?: number;
 }
 
 export const SPECIES = data.species as unknown as Record<string, Profile>;
@@ -27,10 +29,10 @@ export const CROP_NAMES = Object.keys(CROPS);
  * What a system should keep to: the fish first, then what its bacteria and its crop want of the same water, as far as
  * the three agree. A crop never narrows a vital range: plants wilt slower than fish die.
  */
-export function rangesFor(species: string, crop: string): Ranges {
+export function rangesFor(species: string, crop?: string): Ranges {
   const merged: Ranges = {};
-  for (const { ranges } of [SPECIES[species]!, EVERY_SYSTEM, CROPS[crop]!]) {
-    for (const [quantity, range] of Object.entries(ranges)) {
+  for (const profile of [SPECIES[species], EVERY_SYSTEM, crop ? CROPS[crop] : undefined]) {
+    for (const [quantity, range] of Object.entries(profile?.ranges ?? {})) {
       const sofar = merged[quantity];
       merged[quantity] = sofar ? { ...sofar, best: overlap(sofar.best, range.best) } : range;
     }

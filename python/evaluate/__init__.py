@@ -1,0 +1,1 @@
+"""Score the scripts on recorded data that lies beside the project."""

@@ -1,0 +1,86 @@
+import sharp from 'sharp';
+
+import { ProblemType } from '../platform/http/problem.js';
+
+export const IMAGE_TYPES = ['image/jpeg', 'image/png', 'image/webp'];
+export const MAX_IMAGE_BYTES = 32 * 1024 * 1024;
+/** A phone's best photo has 50 megapixels; more costs memory and shows no more of a plant. */
+export const MAX_IMAGE_PIXELS = 64_000_000;
+/** Enough for a leaf's edge, little enough for a small board; the script is tuned at this size. */
+export const ANALYSED_SIDE = 1024;
+const SMALLEST_SIDE = 8;
+
+export const IMAGE_UNREADABLE = new ProblemType('IMAGE.UNREADABLE', 422, 'The body is no image that can be read whole');
+export const IMAGE_TOO_LARGE = new ProblemType(
+  'IMAGE.TOO_LARGE',
+  413,
+  `The image has more than ${MAX_IMAGE_PIXELS / 1e6} megapixels`,
+);
+export const IMAGE_TOO_SMALL = new ProblemType(
+  'IMAGE.TOO_SMALL',
+  422,
+  `The image is narrower or lower than ${SMALLEST_SIDE} pixels`,
+);
+
+export interface Pixels {
+  data: Buffer;
+  width: number;
+  height: number;
+}
+
+/** What the photo was before it was shrunk. */
+export interface Photo extends Pixels {
+  format: string;
+  originalWidth: number;
+  originalHeight: number;
+}
+
+// An image is looked at once; libvips' cache would only hold memory.
+sharp.cache(false);
+
+/**
+ * Decodes, orients, strips and shrinks an upload to raw RGB.
+ * @throws IMAGE_UNREADABLE (no image, truncated, another format), IMAGE_TOO_LARGE, IMAGE_TOO_SMALL
+ */
+export async function decodePhoto(upload: Buffer): Promise<Photo> {
+  // `failOn: truncated` refuses half an upload, which would otherwise be analysed as grey.
+  const image = sharp(upload, { failOn: 'truncated', limitInputPixels: MAX_IMAGE_PIXELS, sequentialRead: true });
+  const { format, width, height, pages } = await image.metadata().catch(unreadable);
+  // The header is read before any pixel is: a bomb ends here.
+  if (width * height > MAX_IMAGE_PIXELS) throw IMAGE_TOO_LARGE.happened(`The image has ${width} × ${height} pixels`);
+  if (Math.min(width, height) < SMALLEST_SIDE) {
+    throw IMAGE_TOO_SMALL.happened(`The image has ${width} × ${height} pixels`);
+  }
+  if (!IMAGE_TYPES.includes(`image/${format}`) || (pages ?? 1) > 1) {
+    throw IMAGE_UNREADABLE.happened(`A single JPEG, PNG or WebP is wanted, not ${format}`);
+  }
+  const { data, info } = await image
+    .autoOrient()
+    .resize(ANALYSED_SIDE, ANALYSED_SIDE, { fit: 'inside', withoutEnlargement: true })
+    .flatten({ background: 'white' })
+    .toColourspace('srgb')
+    .raw({ depth: 'uchar' })
+    .toBuffer({ resolveWithObject: true })
+    .catch(unreadable);
+  return {
+    data: info.channels === 3 ? data : await asRgb(data, info.width, info.height, info.channels),
+    width: info.width,
+    height: info.height,
+    format,
+    originalWidth: width,
+    originalHeight: height,
+  };
+}
+
+export function encodeJpeg({ data, width, height }: Pixels): Promise<Buffer> {
+  return sharp(data, { raw: { width, height, channels: 3 } }).jpeg({ quality: 80 }).toBuffer();
+}
+
+async function asRgb(data: Buffer, width: number, height: number, channels: 1 | 2 | 3 | 4): Promise<Buffer> {
+  return sharp(data, { raw: { width, height, channels } }).toColourspace('srgb').removeAlpha().raw().toBuffer();
+}
+
+function unreadable(error: Error): never {
+  if (/pixel limit/.test(error.message)) throw IMAGE_TOO_LARGE.happened();
+  throw IMAGE_UNREADABLE.happened({ cause: error });
+}

@@ -1,0 +1,89 @@
+import { Injectable } from '@nestjs/common';
+
+import { Brain } from '../brain/brain.module.js';
+import { SCRIPT_REPLY_INVALID } from '../brain/brain.problems.js';
+import { Clock, isoTime } from '../platform/clock.js';
+import type { PageQuery } from '../platform/http/page.js';
+import { BODY_MEDIA_TYPE, ProblemType } from '../platform/http/problem.js';
+import { ReadingsService } from '../readings/readings.service.js';
+import { SystemsService } from '../systems/systems.service.js';
+import { decodePhoto, encodeJpeg, IMAGE_TYPES } from './image.js';
+import type { Analysis } from './vision.dto.js';
+import { type AnalysisRow, VisionRepository } from './vision.repository.js';
+import { VISION, type VisionReply } from './vision.script.js';
+
+export const OVERLAY_NOT_FOUND = new ProblemType(
+  'OVERLAY.NOT_FOUND',
+  404,
+  'There is no such analysis, or its picture is no longer kept',
+);
+
+/** Below this, what looks like plants may be noise: the figures are answered and not stored as readings. */
+const LEAST_CONFIDENCE = 0.3;
+
+@Injectable()
+export class VisionService {
+  constructor(
+    private readonly brain: Brain,
+    private readonly repository: VisionRepository,
+    private readonly readings: ReadingsService,
+    private readonly systems: SystemsService,
+    private readonly clock: Clock,
+  ) {}
+
+  async analyse(upload: unknown, systemId: string | null, observedAt?: string): Promise<Analysis> {
+    if (!Buffer.isBuffer(upload)) throw BODY_MEDIA_TYPE.happened(`The body must be one of ${IMAGE_TYPES.join(', ')}`);
+    if (systemId !== null) await this.systems.find(systemId);
+    const { data, width, height, format, originalWidth, originalHeight } = await decodePhoto(upload);
+    const request = { width, height, channels: 3, overlay: true } as const;
+    const { reply, payload } = await this.brain.ask(VISION, request, data);
+    const { overlay, ...figures } = reply;
+    if (!overlay || payload.length !== overlay.width * overlay.height * overlay.channels) {
+      throw SCRIPT_REPLY_INVALID.happened('vision: the overlay is missing or of another size than it says');
+    }
+    const picture = await encodeJpeg({ data: payload, width: overlay.width, height: overlay.height });
+    const at = observedAt ?? isoTime(this.clock.now());
+    const storedTo = systemId === null ? [] : await this.storeReadings(systemId, figures, at);
+    const photo = { format, width: originalWidth, height: originalHeight };
+    const body: AnalysisBody = { ...figures, photo, storedTo };
+    const row = { system_id: systemId, at: Date.parse(at), body: JSON.stringify(body) };
+    const id = await this.repository.insert(row, picture);
+    return asAnalysis({ id, ...row });
+  }
+
+  async list(systemId: string, page: PageQuery): Promise<Analysis[]> {
+    await this.systems.find(systemId);
+    return (await this.repository.list(systemId, page)).map(asAnalysis);
+  }
+
+  /** JPEG. */
+  async overlay(id: number): Promise<Buffer> {
+    const overlay = await this.repository.findOverlay(id);
+    if (!overlay) throw OVERLAY_NOT_FOUND.happened();
+    return overlay;
+  }
+
+  private async storeReadings(systemId: string, figures: Figures, observedAt: string): Promise<string[]> {
+    if (figures.confidence < LEAST_CONFIDENCE) return [];
+    await this.systems.ensureCamera(systemId);
+    const readings = [
+      { sensor: 'canopy-cover', value: figures.canopyCover.value, observedAt },
+      { sensor: 'greenness', value: figures.greenness.value, observedAt },
+      { sensor: 'yellowing', value: figures.yellowing.value, observedAt },
+      { sensor: 'browning', value: figures.browning.value, observedAt },
+    ].filter((reading) => reading.value !== null);
+    const { results } = await this.readings.ingest(systemId, readings);
+    return readings.filter((_, index) => results[index]?.outcome !== 'refused').map((reading) => reading.sensor);
+  }
+}
+
+type Figures = Omit<VisionReply, 'overlay'>;
+type AnalysisBody = Omit<Analysis, 'id' | 'systemId' | 'at' | 'overlayUrl'>;
+
+const asAnalysis = ({ id, system_id, at, body }: AnalysisRow): Analysis => ({
+  id,
+  systemId: system_id,
+  at: isoTime(at),
+  ...(JSON.parse(body) as AnalysisBody),
+  overlayUrl: `/v1/analyses/${id}/overlay`,
+});
