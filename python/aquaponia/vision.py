@@ -6,12 +6,11 @@ Kept warm: raw RGB pixels on the wire, as :mod:`aquaponia.worker` describes.
 How a pixel becomes plant
     1. A light blur, against sensor noise and JPEG blocks.
     2. Light: a grow lamp leaves green out, so a picture whose red *and* blue both outshine its green is brought back
-       by one gain on green (grey world, Buchsbaum 1980, on the green-magenta axis alone). White, warm and cool light
-       lie on the other axis, which the index below hardly sees and a camera balances by itself, so they are left be.
+       by one gain on green (grey world, Buchsbaum 1980, on the green-magenta axis alone). Warm and cool light are left
+       to the camera: what it leaves uncorrected pulls grey to hues below 86, which count as brown, not as living.
     3. Index: the chroma of CIE L*a*b* along hue 135 degrees, between the yellow (103) and the green (136) of sRGB:
        ``cos(135) a* + sin(135) b*``. Grey, soil, white raft, black tray and blue pipe lie near or below 0, leaves
-       mostly between 20 and 70. Chroma changes with the cube root of the light, so a picture half as bright keeps
-       about 0.8 of it, where excess green (Woebbecke 1995) keeps half.
+       mostly between 20 and 70. Chroma goes with the cube root of the light: at half the light it keeps 0.8.
     4. Threshold: Otsu's (1979) over the pixels with some chroma, so that the great grey mass of the background does
        not pull it; held within a range, so that a photo without plants or with nothing else is not split. The lower
        end of the range follows the exposure.
@@ -222,7 +221,9 @@ def _widen(mask: Pixels, share: float) -> Pixels:
     height, width = mask.shape
     scale = min(1.0, 128 / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
+    # Widened by a thumbnail's pixel first, so that taking the nearest pixel misses no thin leaf.
+    step = 2 * round(0.5 / scale) + 1
+    small = cv2.resize(cv2.dilate(mask, np.ones((step, step), np.uint8)), size, interpolation=cv2.INTER_NEAREST)
     reach = max(1, round(share * scale * float(np.hypot(height, width))))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     wide = cv2.resize(cv2.dilate(small, disc), (width, height), interpolation=cv2.INTER_NEAREST)
@@ -266,10 +267,10 @@ def draw(rgb: Pixels, plants: Plants) -> Pixels:
     outline = plants.plant & ~_pixels(cv2.erode(plants.plant, np.ones((3, 3), np.uint8)))
     # A bit for each mask, and a table from bits to colours: one pass over the pixels instead of four.
     bits = (plants.plant & 1) | (plants.yellow & 2) | (plants.brown & 4) | (outline & 8)
-    table = np.zeros((256, 1, 3), np.uint8)
+    table = np.zeros((256, 3), np.uint8)
     for bit, colour in zip((1, 2, 4, 8), (*TINTS, OUTLINE), strict=True):
         table[(np.arange(256) & bit) > 0] = colour
-    paint = cv2.LUT(cv2.cvtColor(bits, cv2.COLOR_GRAY2RGB), table)
+    paint = cv2.merge([cv2.LUT(bits, channel) for channel in table.T.copy()])
     overlay = rgb.copy()
     cv2.copyTo(cv2.addWeighted(rgb, 0.6, paint, 0.4, 0), plants.plant, overlay)
     return _pixels(cv2.copyTo(paint, outline, overlay))

@@ -332,12 +332,9 @@ def test_beats_excess_green_on_real_crops() -> None:
     overlaps = []
     for path in images:
         photo = cv2.imread(str(path))
-        truth = cv2.imread(str(path).replace("image", "mask"), cv2.IMREAD_GRAYSCALE)
+        mask = path.parents[1] / "masks" / path.name.replace("image", "mask")
+        truth = cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE)
         assert photo is not None
-        if truth is None:
-            truth = cv2.imread(
-                str(path.parents[1] / "masks" / path.name.replace("image", "mask")), cv2.IMREAD_GRAYSCALE
-            )
         assert truth is not None
         rgb = shrink(np.asarray(cv2.cvtColor(photo, cv2.COLOR_BGR2RGB), np.uint8))
         plants = cv2.resize(truth, rgb.shape[1::-1], interpolation=cv2.INTER_NEAREST) < 128
