@@ -8,6 +8,7 @@ import json
 import socket
 import sys
 from pathlib import Path
+from typing import Annotated
 
 import uvicorn
 from fastapi import FastAPI
@@ -32,20 +33,13 @@ class Output(BaseModel):
     unit: str
 
 
-class Term(BaseModel):
-    """A term of an input."""
-
-    term: str
-    membership: float = Field(ge=0, le=1)
-
-
 class Input(BaseModel):
     """An input as it was used."""
 
     input: str
     value: float
     clipped: bool
-    terms: list[Term]
+    terms: dict[str, Annotated[float, Field(ge=0, le=1)]]
 
 
 class FiredRule(BaseModel):

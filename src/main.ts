@@ -9,7 +9,7 @@ import { AppModule } from './app.module.js';
 import { KeysService } from './platform/auth/keys.service.js';
 import { type Config, ConfigError, readConfig } from './platform/config.js';
 import { MAX_JSON_BYTES, observeRequests, requestId } from './platform/http/http.js';
-import { validationPipe } from './platform/http/validation.pipe.js';
+import { RequestValidationPipe } from './platform/http/validation.pipe.js';
 import { createLogger, NestLogger } from './platform/logging.js';
 import { Metrics } from './platform/metrics/metrics.js';
 import { describeApi, serveDocumentation } from './platform/openapi/openapi.js';
@@ -32,7 +32,7 @@ async function start(config: Config): Promise<void> {
     abortOnError: false,
   });
   app.enableVersioning({ type: VersioningType.URI, defaultVersion: '1' });
-  app.useGlobalPipes(validationPipe());
+  app.useGlobalPipes(new RequestValidationPipe());
   app.useBodyParser(IMAGE_TYPES, { bodyLimit: MAX_IMAGE_BYTES });
   observeRequests(app, app.get(Metrics), logger);
   serveDocumentation(app, describeApi(app, version));

@@ -10,7 +10,7 @@ Reply::
 
     {"controller": "aquaponics", "version": "1",
      "outputs": [{"output": "aeration", "value": 0..100 or null, "unit": "%"}, ...],
-     "inputs":  [{"input": "ph", "value": 6.8, "clipped": false, "terms": [{"term": "low", "membership": 0.0}, ...]}],
+     "inputs":  [{"input": "ph", "value": 6.8, "clipped": false, "terms": {"low": 0.0, ...}}],
      "rules":   [{"rule": "oxygen-low-aerate", "strength": 0.4, "reason": "..."}, ...]   fired ones, strongest first
      "missing": ["water-level"]}                                                inputs that the request left out
 
@@ -62,16 +62,11 @@ class OutputValue(TypedDict):
     unit: str
 
 
-class TermMembership(TypedDict):
-    term: str
-    membership: float
-
-
 class InputValue(TypedDict):
     input: str
     value: float
     clipped: bool
-    terms: list[TermMembership]
+    terms: dict[str, float]
 
 
 class FiredRule(TypedDict):
@@ -431,9 +426,7 @@ class Controller:
             value = min(max(given, fuzzifier.low), fuzzifier.high)
             degrees = fuzzifier.memberships(value)
             memberships += degrees
-            terms: list[TermMembership] = [
-                {"term": term, "membership": degree} for term, degree in zip(fuzzifier.terms, degrees, strict=True)
-            ]
+            terms = dict(zip(fuzzifier.terms, degrees, strict=True))
             seen.append({"input": name, "value": value, "clipped": value != given, "terms": terms})
 
         fired: list[FiredRule] = []

@@ -12,6 +12,7 @@ Alone, standard input is the request itself (its first line, then raw bytes, or 
 is printed and the exit status is 0, or one coded error is printed and it is 1.
 """
 
+import gc
 import json
 import math
 import os
@@ -20,6 +21,8 @@ import time
 import traceback
 from collections.abc import Callable
 from typing import Any, BinaryIO, NoReturn
+
+import orjson
 
 PROTOCOL = 1
 
@@ -52,9 +55,13 @@ def _parse_float(text: str) -> float:
     return number
 
 
+_decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_parse_float)
+_strict_encoder = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+
+
 def _parse(text: bytes) -> dict[str, Any]:
     try:
-        message = json.loads(text, parse_constant=_refuse_constant, parse_float=_parse_float)
+        message = _decoder.decode(text.decode())
     except ValueError as error:
         raise ScriptError("REQUEST.NOT_JSON", f"the request is not JSON: {error}") from error
     return _as_object(message)
@@ -78,8 +85,14 @@ def _read_payload(message: dict[str, Any], requests: BinaryIO) -> bytes:
 
 
 def _serialise(message: dict[str, Any]) -> bytes:
+    line = orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE)
+    # orjson is ten times as fast, and turns NaN and infinities into null without a word.
+    return line if b"null" not in line else _serialise_strictly(message)
+
+
+def _serialise_strictly(message: dict[str, Any]) -> bytes:
     try:
-        return json.dumps(message, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+        return _strict_encoder.encode(message).encode() + b"\n"
     except ValueError as error:
         raise ScriptError("REPLY.NOT_FINITE", f"the reply holds NaN or an infinity: {error}") from error
 
@@ -143,6 +156,8 @@ def _answer_once(answer: Answer, requests: BinaryIO, replies: int) -> int:
 
 def run(name: str, answer: Answer) -> NoReturn:
     """Serve ``answer`` as the command line asks, then end the process."""
+    # What was loaded to get here stays; the collector need not walk it during requests.
+    gc.freeze()
     replies = _reserve_standard_output()
     if "--worker" in sys.argv[1:]:
         _serve(name, answer, sys.stdin.buffer, replies)

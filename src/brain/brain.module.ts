@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 
 import { CONFIG, type Config } from '../platform/config.js';
 import { HealthRegistry } from '../platform/health/health.registry.js';
+import { CheckedClass } from '../platform/http/checked-class.js';
 import { fieldProblems } from '../platform/http/validation.pipe.js';
 import { LOGGER } from '../platform/logging.js';
 import { Metrics } from '../platform/metrics/metrics.js';
@@ -90,16 +91,14 @@ export class Brain implements OnApplicationShutdown {
 
 /** A reply is checked like a request: unknown members, missing ones and wrong types are all an error of ours. */
 export function checkedReply<Reply extends object>(script: Script<object, Reply>, plain: unknown): Reply {
+  if (CheckedClass.of(script.reply).accepts(plain)) return plain;
   if (typeof plain !== 'object' || plain === null || Array.isArray(plain)) {
     throw SCRIPT_REPLY_INVALID.happened(`${script.name} did not reply with an object`);
   }
   const reply = plainToInstance(script.reply, plain);
   const errors = validateSync(reply, { whitelist: true, forbidNonWhitelisted: true, forbidUnknownValues: true });
-  if (errors.length > 0) {
-    const [first] = fieldProblems(errors);
-    throw SCRIPT_REPLY_INVALID.happened(`${script.name}: ${first?.field}: ${first?.message}`);
-  }
-  return reply;
+  const [first] = fieldProblems(errors);
+  throw SCRIPT_REPLY_INVALID.happened(`${script.name}: ${first?.field}: ${first?.message}`);
 }
 
 @Module({ providers: [Brain], exports: [Brain] })

@@ -53,6 +53,7 @@ export class WireDecoder {
     }
     const buffer = this.joined();
     const end = buffer.indexOf(NEWLINE);
+    if (end > MAX_LINE_BYTES) throw new GarbageError('a line longer than any reply');
     if (end < 0) return false;
     this.rest(buffer, end + 1);
     const message = parseHead(buffer.toString('utf8', 0, end));
@@ -98,5 +99,14 @@ function parseHead(line: string): WorkerMessage {
   if (typeof message !== 'object' || message === null || Array.isArray(message)) {
     throw new GarbageError(`not an object: ${line.slice(0, 80)}`);
   }
+  if ('error' in message && !isError(message.error)) {
+    throw new GarbageError(`not an error with a code and a message: ${line.slice(0, 80)}`);
+  }
   return message as WorkerMessage;
+}
+
+function isError(error: unknown): boolean {
+  if (typeof error !== 'object' || error === null) return false;
+  const { code, message, field = '' } = error as Record<string, unknown>;
+  return [code, message, field].every((member) => typeof member === 'string');
 }

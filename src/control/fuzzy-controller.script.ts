@@ -4,10 +4,12 @@ import {
   IsBoolean,
   IsIn,
   IsNumber,
+  isObject,
   IsOptional,
   IsString,
   Max,
   Min,
+  ValidateBy,
   ValidateIf,
   ValidateNested,
 } from 'class-validator';
@@ -98,17 +100,17 @@ export class ControllerOutput {
   unit: string;
 }
 
-export class TermMembership {
-  /** @example low */
-  @IsString()
-  term: string;
+const isMembership = (degree: unknown): boolean => typeof degree === 'number' && degree >= 0 && degree <= 1;
 
-  /** @example 0.8 */
-  @IsNumber()
-  @Min(0)
-  @Max(1)
-  membership: number;
-}
+/** An object of membership degrees by term. */
+const AreMemberships = (): PropertyDecorator =>
+  ValidateBy({
+    name: 'areMemberships',
+    validator: {
+      validate: (terms: unknown) => isObject(terms) && Object.values(terms).every(isMembership),
+      defaultMessage: () => '$property must be an object of degrees from 0 to 1',
+    },
+  });
 
 export class ControllerInputView {
   /** @example dissolved-oxygen */
@@ -126,11 +128,13 @@ export class ControllerInputView {
   @IsBoolean()
   clipped: boolean;
 
-  /** How far it belongs to each term, 0 to 1. */
-  @IsArray()
-  @ValidateNested({ each: true })
-  @Type(() => TermMembership)
-  terms: TermMembership[];
+  /**
+   * How far it belongs to each term, 0 to 1.
+   * @example { "low": 0.8, "fair": 0.2, "good": 0 }
+   */
+  @ApiProperty({ type: 'object', additionalProperties: { type: 'number', minimum: 0, maximum: 1 } })
+  @AreMemberships()
+  terms: Record<string, number>;
 }
 
 export class FiredRule {

@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { Inject, Injectable, OnModuleInit } from '@nestjs/common';
 
 import { Clock, isoTime } from '../clock.js';
@@ -25,11 +25,17 @@ export interface KeyHolder {
 
 const FIRST_ADMIN = 'admin';
 const HASH_PREFIX_LENGTH = 8;
+/** Another replica honours a revocation within this time; this one at once. */
+const REMEMBERED_MS = 5_000;
+const MOST_REMEMBERED = 1_000;
 
 @Injectable()
 export class KeysService implements OnModuleInit {
   /** Made at the very first start, where the environment sets none; the start prints it once. */
   firstAdminKey: string | undefined;
+
+  /** Holders by the hash of their key, so that a busy device does not cost a query a request. */
+  private readonly remembered = new Map<string, { holder: KeyHolder; until: number }>();
 
   constructor(
     private readonly repository: KeysRepository,
@@ -47,10 +53,17 @@ export class KeysService implements OnModuleInit {
   }
 
   async identify(secret: string): Promise<KeyHolder | undefined> {
-    const hash = hashOf(secret);
-    const candidates = await this.repository.findByHashPrefix(hash.slice(0, HASH_PREFIX_LENGTH));
-    const found = candidates.find((key) => timingSafeEqual(Buffer.from(key.hash), Buffer.from(hash)));
-    return found && { keyId: found.id, role: found.role, systemId: found.system_id };
+    const hashed = hashOf(secret);
+    const now = this.clock.now();
+    const known = this.remembered.get(hashed);
+    if (known && known.until > now) return known.holder;
+    const candidates = await this.repository.findByHashPrefix(hashed.slice(0, HASH_PREFIX_LENGTH));
+    const found = candidates.find((key) => timingSafeEqual(Buffer.from(key.hash), Buffer.from(hashed)));
+    if (!found) return undefined;
+    const holder = { keyId: found.id, role: found.role, systemId: found.system_id };
+    if (this.remembered.size >= MOST_REMEMBERED) this.remembered.clear();
+    this.remembered.set(hashed, { holder, until: now + REMEMBERED_MS });
+    return holder;
   }
 
   async create(request: CreateKey): Promise<CreatedKey> {
@@ -69,6 +82,7 @@ export class KeysService implements OnModuleInit {
 
   async revoke(id: string): Promise<void> {
     if (!(await this.repository.delete(id))) throw KEY_NOT_FOUND.happened(`There is no key "${id}"`);
+    this.remembered.clear();
   }
 
   private row(id: string, role: Role, systemId: string | null, secret: string): KeyRow {
@@ -77,7 +91,7 @@ export class KeysService implements OnModuleInit {
 }
 
 const newSecret = (): string => `aq_${randomBytes(32).toString('base64url')}`;
-const hashOf = (secret: string): string => createHash('sha256').update(secret).digest('hex');
+const hashOf = (secret: string): string => hash('sha256', secret);
 const asKey = (row: KeyRow): Key => ({
   id: row.id,
   role: row.role,

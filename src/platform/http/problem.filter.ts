@@ -47,7 +47,9 @@ export class ProblemFilter implements ExceptionFilter {
 
 export function asProblem(thrown: unknown): Problem {
   if (thrown instanceof Problem) return thrown;
-  const { code, message } = thrown as { code?: string; message?: string };
+  // Nest wraps what Fastify throws before a route is reached, and keeps it as the cause.
+  const original = thrown instanceof HttpException ? (thrown.cause ?? thrown) : thrown;
+  const { code, message } = original as { code?: string; message?: string };
   const fastifyProblem = FASTIFY_PROBLEMS[code ?? ''];
   if (fastifyProblem) return fastifyProblem.happened(message);
   if (thrown instanceof HttpException) {
