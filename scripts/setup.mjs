@@ -24,6 +24,8 @@ const STAMPS = {
   build: join(ROOT, 'dist/.aquaponia'),
 };
 
+const LOCK = join(ROOT, '.setup.lock');
+
 /** Something that the person at the terminal can mend: one plain sentence with the remedy. */
 export class Obstacle extends Error {}
 
@@ -112,12 +114,13 @@ function findPython() {
   );
 }
 
-/** @param {'runtime' | 'development'} kind what is there for development serves the runtime too */
-function installPython(kind) {
+/** What is there for development serves the runtime too, and stays for development when the lock changes. */
+function installPython(wanted) {
+  const isForDevelopment = existsSync(STAMPS.python) && readFileSync(STAMPS.python, 'utf8').startsWith('development');
+  const kind = isForDevelopment ? 'development' : wanted;
   const lock = { runtime: 'python/requirements.txt', development: 'python/requirements-dev.txt' };
   const stateOf = (which) => `${which} ${digest(lock[which])}`;
-  const known = ['development', kind].some((which) => isDone(STAMPS.python, stateOf(which)));
-  if (known && existsSync(PYTHON)) return;
+  if (isDone(STAMPS.python, stateOf(kind)) && existsSync(PYTHON)) return;
   checkDisk();
   const { name } = findPython();
   if (spawnSync(name, ['-c', 'import venv, ensurepip']).status !== 0) {
@@ -143,11 +146,44 @@ function build() {
   markDone(STAMPS.build, state);
 }
 
+/** @param {'packages' | 'runtime' | 'development'} kind */
 export function setUp(kind) {
   checkNode();
-  installPackages();
-  installPython(kind);
-  build();
+  takeTurns(() => {
+    installPackages();
+    if (kind === 'packages') return;
+    installPython(kind);
+    build();
+  });
+}
+
+/** Two commands started at once on a fresh clone would install over each other: the second waits for the first. */
+function takeTurns(action) {
+  for (let hasSaid = false; !takeLock(); hasSaid = true) {
+    if (!hasSaid) say('Waiting for another set-up of this folder to end …');
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
+  }
+  try {
+    action();
+  } finally {
+    rmSync(LOCK, { force: true });
+  }
+}
+
+function takeLock() {
+  try {
+    writeFileSync(LOCK, String(process.pid), { flag: 'wx' });
+    return true;
+  } catch (error) {
+    if (error.code !== 'EEXIST') throw error;
+  }
+  try {
+    process.kill(Number(readFileSync(LOCK, 'utf8')), 0);
+  } catch (error) {
+    // Its holder is gone, or the file just went.
+    if (error.code === 'ESRCH' || error.code === 'ENOENT') rmSync(LOCK, { force: true });
+  }
+  return false;
 }
 
 /** Ends the process with one sentence where something is in the way. */
@@ -162,5 +198,5 @@ export function orExplain(action) {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  orExplain(() => setUp(process.argv.includes('--development') ? 'development' : 'runtime'));
+  orExplain(() => setUp(process.argv[2] ?? 'runtime'));
 }

@@ -178,7 +178,7 @@ export class CreateWebhook {
 
   /**
    * http or https; never a private address, unless the operator of this service allows it.
-   * @example https://hooks.example.com/aquaponia
+   * @example https://phone.example/aquaponia
    */
   @IsUrl({ protocols: ['http', 'https'], require_protocol: true, require_tld: false, disallow_auth: true })
   url: string;
@@ -196,7 +196,7 @@ export class Webhook {
   /** @example farm-phone */
   id: string;
 
-  /** @example https://hooks.example.com/aquaponia */
+  /** @example https://phone.example/aquaponia */
   url: string;
 
   /** @example greenhouse */

@@ -34,7 +34,7 @@ export class NewReading {
 export class PostReadings {
   /**
    * 1 to 10,000 readings.
-   * @example [{ "sensor": "water-temperature", "value": 26.4, "observedAt": "2026-11-20T09:00:00.000Z" }, { "sensor": "ph", "value": 6.8, "observedAt": "2026-11-20T09:00:00.000Z" }, { "sensor": "dissolved-oxygen", "value": -127 }]
+   * @example [{ "sensor": "water-temperature", "value": 26.4 }, { "sensor": "ph", "value": 6.8 }, { "sensor": "dissolved-oxygen", "value": 3.8 }, { "sensor": "total-ammonia-nitrogen", "value": 0.6 }, { "sensor": "water-level", "value": -127 }]
    */
   @ApiProperty({ type: [NewReading] })
   @IsArray()

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyReply, FastifyRequest, RawServerDefault } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, RawServerDefault } from 'fastify';
 import type { Logger } from 'pino';
 
 import type { Metrics } from '../metrics/metrics.js';
@@ -49,6 +49,33 @@ export function observeRequests(
     };
     if (status >= 400) logger.warn(entry, 'request refused');
     else logger.debug(entry, 'request served');
+    done();
+  });
+  endConnectionsWith(fastify);
+}
+
+/**
+ * The end waits for requests under way, and for nothing else. Node alone would wait, for a minute and more, for a
+ * connection that was under way when the end began, and for one on which no request ever came.
+ */
+function endConnectionsWith(fastify: FastifyInstance): void {
+  let underWay = 0;
+  let isEnding = false;
+  const endConnections = (): void => {
+    if (isEnding && underWay === 0) fastify.server.closeAllConnections();
+  };
+  fastify.addHook('onRequest', (_request, _reply, done) => {
+    underWay += 1;
+    done();
+  });
+  fastify.addHook('onResponse', (_request, _reply, done) => {
+    underWay -= 1;
+    endConnections();
+    done();
+  });
+  fastify.addHook('preClose', (done) => {
+    isEnding = true;
+    endConnections();
     done();
   });
 }

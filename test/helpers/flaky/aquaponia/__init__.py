@@ -1,0 +1,1 @@
+"""Stand-ins for the scripts, for the fault tests alone."""
