@@ -14,5 +14,6 @@ if (!benchmark) {
   process.exit(1);
 }
 const figures = await benchmark();
-if (values.json) console.log(JSON.stringify(Object.fromEntries(figures.map(({ key, value }) => [key, value]))));
+if (values.json)
+  console.log(JSON.stringify(Object.fromEntries(figures.map(({ key, value }) => [key, value]))));
 else printTable(figures);

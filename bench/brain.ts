@@ -2,10 +2,19 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import sharp from 'sharp';
+import sharp, { type SharpOptions } from 'sharp';
 
 import { applyLoad, type Load, type LoadResult } from './load.ts';
-import { ADMIN_KEY, end, memoryOfTreeMb, PYTHON, ROOT, serveOurs, serveUvicorn, timeProcess } from './processes.ts';
+import {
+  ADMIN_KEY,
+  end,
+  memoryOfTreeMb,
+  PYTHON,
+  ROOT,
+  serveOurs,
+  serveUvicorn,
+  timeProcess,
+} from './processes.ts';
 import { type Figure, median, rounded } from './report.ts';
 
 const INPUTS = {
@@ -34,7 +43,9 @@ export async function benchBrain(): Promise<Figure[]> {
       ...(await fuzzyFigures(ours.url, uvicorn.url)),
       ...(await poolFigures()),
       ...(await visionFigures(ours.url, folder)),
-      figure('idle_memory_mb', idle.rss, 'Node and its workers when idle, resident sizes added up', { atMost: 400 }),
+      figure('idle_memory_mb', idle.rss, 'Node and its workers when idle, resident sizes added up', {
+        atMost: 400,
+      }),
       figure('idle_memory_shared_once_mb', idle.pss, 'the same, what they share counted once (PSS)'),
     ];
   } finally {
@@ -70,7 +81,8 @@ async function fuzzyFigures(oursUrl: string, uvicornUrl: string): Promise<Figure
       scripts.scikit.push(await timeProcess([join(ROOT, 'bench/fuzzy_scikit.py')], REQUEST, ROOT));
     }
   }
-  const of = (side: string, what: keyof LoadResult): number => median(results[side]!.map((result) => result[what]));
+  const of = (side: string, what: keyof LoadResult): number =>
+    median(results[side]!.map((result) => result[what]));
   const p50 = of('ours1', 'p50Ms');
   return [
     figure('fuzzy_http_1_connection_p50_ms', p50, 'a fuzzy evaluation over HTTP'),
@@ -79,16 +91,26 @@ async function fuzzyFigures(oursUrl: string, uvicornUrl: string): Promise<Figure
     figure('fuzzy_http_16_connections_p50_ms', of('ours16', 'p50Ms'), 'the same at 16 connections'),
     figure('fuzzy_http_16_connections_p99_ms', of('ours16', 'p99Ms'), ''),
     figure('fuzzy_http_16_connections_per_s', of('ours16', 'requestsPerSecond'), ''),
-    figure('uvicorn_1_connection_p50_ms', of('uvicorn1', 'p50Ms'), 'the same computation in FastAPI on uvicorn'),
+    figure(
+      'uvicorn_1_connection_p50_ms',
+      of('uvicorn1', 'p50Ms'),
+      'the same computation in FastAPI on uvicorn',
+    ),
     figure('uvicorn_1_connection_p99_ms', of('uvicorn1', 'p99Ms'), ''),
     figure('uvicorn_16_connections_p50_ms', of('uvicorn16', 'p50Ms'), ''),
     figure('uvicorn_16_connections_p99_ms', of('uvicorn16', 'p99Ms'), ''),
     figure('uvicorn_16_connections_per_s', of('uvicorn16', 'requestsPerSecond'), ''),
     figure('our_script_started_p50_ms', median(scripts.ours), 'our script started for each request'),
-    figure('scikit_fuzzy_script_started_p50_ms', median(scripts.scikit), 'the usual way: scikit-fuzzy started for each'),
+    figure(
+      'scikit_fuzzy_script_started_p50_ms',
+      median(scripts.scikit),
+      'the usual way: scikit-fuzzy started for each',
+    ),
     figure('times_faster_than_scikit_fuzzy_script', median(scripts.scikit) / p50, 'at p50', { atLeast: 500 }),
     figure('times_faster_than_starting_our_script', median(scripts.ours) / p50, 'at p50', { atLeast: 100 }),
-    figure('uvicorn_p50_over_ours_1_connection', of('uvicorn1', 'p50Ms') / p50, 'no worse than uvicorn', { atLeast: 1 }),
+    figure('uvicorn_p50_over_ours_1_connection', of('uvicorn1', 'p50Ms') / p50, 'no worse than uvicorn', {
+      atLeast: 1,
+    }),
     figure(
       'our_rate_over_uvicorn_16_connections',
       of('ours16', 'requestsPerSecond') / of('uvicorn16', 'requestsPerSecond'),
@@ -149,8 +171,18 @@ async function twelveMegapixels(): Promise<Buffer> {
     return `<circle cx="${x}" cy="${y}" r="${120 + (disc % 5) * 25}" fill="rgb(${60 + disc},${140 + disc},50)"/>`;
   });
   const plants = Buffer.from(`<svg width="${width}" height="${height}">${discs.join('')}</svg>`);
-  const noise = { create: { width, height, channels: 3, background: '#6b4f3a', noise: { type: 'gaussian', mean: 128, sigma: 12 } } };
-  const grain = await sharp(noise as sharp.SharpOptions).jpeg().toBuffer();
+  const noise = {
+    create: {
+      width,
+      height,
+      channels: 3,
+      background: '#6b4f3a',
+      noise: { type: 'gaussian', mean: 128, sigma: 12 },
+    },
+  };
+  const grain = await sharp(noise as SharpOptions)
+    .jpeg()
+    .toBuffer();
   return sharp({ create: { width, height, channels: 3, background: '#6b4f3a' } })
     .composite([{ input: plants }, { input: grain, blend: 'soft-light' }])
     .jpeg({ quality: 90 })

@@ -39,5 +39,9 @@ export async function applyLoad(load: Load, connections: number, requests: numbe
   );
   const seconds = (performance.now() - started) / 1000;
   await Promise.all(clients.map((client) => client.close()));
-  return { p50Ms: percentile(times, 0.5), p99Ms: percentile(times, 0.99), requestsPerSecond: requests / seconds };
+  return {
+    p50Ms: percentile(times, 0.5),
+    p99Ms: percentile(times, 0.99),
+    requestsPerSecond: requests / seconds,
+  };
 }

@@ -13,7 +13,12 @@ export interface Served {
 }
 
 /** Starts a server and waits for the line that tells its port. */
-async function serve(command: string, args: string[], env: Record<string, string>, port: RegExp): Promise<Served> {
+async function serve(
+  command: string,
+  args: string[],
+  env: Record<string, string>,
+  port: RegExp,
+): Promise<Served> {
   const child = spawn(command, args, {
     cwd: ROOT,
     env: { PATH: process.env.PATH, ...env },

@@ -30,6 +30,8 @@ export function printTable(figures: Figure[]): void {
   const rows = figures.map((figure) => [figure.key, String(figure.value), verdict(figure), figure.meaning]);
   const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
   for (const [key, value, target, meaning] of rows) {
-    console.log(`${key!.padEnd(widths[0]!)}  ${value!.padStart(widths[1]!)}  ${target!.padEnd(widths[2]!)}  ${meaning}`);
+    console.log(
+      `${key!.padEnd(widths[0]!)}  ${value!.padStart(widths[1]!)}  ${target!.padEnd(widths[2]!)}  ${meaning}`,
+    );
   }
 }

@@ -1,6 +1,6 @@
 /**
  * Builds the image, runs it as locked up as it should run anywhere, calls a route of each kind in it, and ends with
- * counts. Needs a Docker engine, and what `npm test` has installed. Whatever it makes, it removes.
+ * counts. Needs a Docker engine, and what `npm test` has installed. What it makes it removes, the builder's cache apart.
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -91,12 +91,11 @@ const get = (path) => call('GET', path);
 const post = (path, body, type) => call('POST', path, body, type);
 
 const untilReady = () =>
-  until('it is ready', READY_MS, () =>
-    get('/health/ready').then(
-      () => true,
-      () => false,
-    ),
-  );
+  until('it is ready', READY_MS, async () => {
+    const state = docker('inspect', '--format', '{{.State.Status}}', NAME);
+    assert.equal(state, 'running', 'it ended by itself');
+    return get('/health/ready').catch(() => undefined);
+  });
 
 /** Six green plants on brown ground. */
 function photo() {
@@ -107,7 +106,9 @@ function photo() {
 }
 
 function build() {
-  const { status, stdout, stderr, error } = run(['build', '--tag', IMAGE, '.'], { timeout: BUILD_MS });
+  const { status, stdout, stderr, error } = run(['build', '--force-rm', '--tag', IMAGE, '.'], {
+    timeout: BUILD_MS,
+  });
   const lastLines = `${stdout}${stderr}`.trim().split('\n').slice(-30).join('\n');
   assert.equal(status, 0, `${error?.message ?? ''}\n${lastLines}`);
 }
@@ -280,7 +281,10 @@ try {
       await checkLocks();
       await checkLife();
     }
-    if (failed > 0) console.log(`\nThe end of its log:\n${run(['logs', '--tail', '50', NAME]).stdout}`);
+    if (failed > 0) {
+      const { stdout, stderr } = run(['logs', '--tail', '50', NAME]);
+      console.log(`\nThe end of its log:\n${stdout}${stderr}`);
+    }
   }
 } finally {
   clean();

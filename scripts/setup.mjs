@@ -33,7 +33,12 @@ const say = (text) => process.stderr.write(`${text}\n`);
 
 function digest(...files) {
   const hash = createHash('sha256');
-  for (const file of files) hash.update(file).update('\0').update(readFileSync(join(ROOT, file))).update('\0');
+  for (const file of files)
+    hash
+      .update(file)
+      .update('\0')
+      .update(readFileSync(join(ROOT, file)))
+      .update('\0');
   return hash.digest('hex');
 }
 
@@ -52,7 +57,12 @@ function markDone(stamp, state) {
 }
 
 function run(what, command, args, options = {}) {
-  const result = spawnSync(command, args, { cwd: ROOT, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024, ...options });
+  const result = spawnSync(command, args, {
+    cwd: ROOT,
+    encoding: 'utf8',
+    maxBuffer: 64 * 1024 * 1024,
+    ...options,
+  });
   if (result.status === 0) return result.stdout;
   const output = `${result.stdout ?? ''}${result.stderr ?? ''}${result.error?.message ?? ''}`;
   if (/ENOSPC|No space left/i.test(output)) throw diskFull();
@@ -86,7 +96,9 @@ function installPackages() {
   if (isDone(STAMPS.packages, state)) return;
   checkDisk();
   say('Installing packages (once, about a minute) …');
-  run('Installing the packages', 'npm', ['ci', '--no-audit', '--no-fund', '--include=dev'], { stdio: 'pipe' });
+  run('Installing the packages', 'npm', ['ci', '--no-audit', '--no-fund', '--include=dev'], {
+    stdio: 'pipe',
+  });
   if (!existsSync(NODE)) {
     throw new Obstacle(
       'The Node runtime was not installed, because npm was told to run no install scripts: set ignore-scripts=false, and run the same command again.',
@@ -116,7 +128,8 @@ function findPython() {
 
 /** What is there for development serves the runtime too, and stays for development when the lock changes. */
 function installPython(wanted) {
-  const isForDevelopment = existsSync(STAMPS.python) && readFileSync(STAMPS.python, 'utf8').startsWith('development');
+  const isForDevelopment =
+    existsSync(STAMPS.python) && readFileSync(STAMPS.python, 'utf8').startsWith('development');
   const kind = isForDevelopment ? 'development' : wanted;
   const lock = { runtime: 'python/requirements.txt', development: 'python/requirements-dev.txt' };
   const stateOf = (which) => `${which} ${digest(lock[which])}`;
@@ -133,13 +146,28 @@ function installPython(wanted) {
     rmSync(join(ROOT, '.venv'), { recursive: true, force: true });
     run('Making the Python virtual environment', name, ['-m', 'venv', '.venv']);
   }
-  const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--require-hashes', '-r', lock[kind]];
+  const pip = [
+    '-m',
+    'pip',
+    'install',
+    '--quiet',
+    '--disable-pip-version-check',
+    '--require-hashes',
+    '-r',
+    lock[kind],
+  ];
   run('Installing the Python packages', PYTHON, pip);
   markDone(STAMPS.python, stateOf(kind));
 }
 
 function build() {
-  const state = digest(...filesBelow('src'), 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'nest-cli.json');
+  const state = digest(
+    ...filesBelow('src'),
+    'package.json',
+    'tsconfig.json',
+    'tsconfig.build.json',
+    'nest-cli.json',
+  );
   if (isDone(STAMPS.build, state)) return;
   say('Building …');
   run('The build', NODE, ['node_modules/@nestjs/cli/bin/nest.js', 'build']);

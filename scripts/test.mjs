@@ -14,7 +14,12 @@ const CHECKS = {
   'formatter (TypeScript)': node(bin('prettier/bin/prettier.cjs'), '--check', '--log-level=warn', '.'),
   'linter (TypeScript)': node(bin('eslint/bin/eslint.js'), '--max-warnings=0', '.'),
   types: node(bin('typescript/bin/tsc'), '--noEmit', '-p', 'tsconfig.spec.json'),
-  'dependency direction': node(bin('dependency-cruiser/bin/dependency-cruise.mjs'), 'src', '--log-level', 'error'),
+  'dependency direction': node(
+    bin('dependency-cruiser/bin/dependency-cruise.mjs'),
+    'src',
+    '--log-level',
+    'error',
+  ),
   'formatter (Python)': python('ruff', 'format', '--check', '--quiet', '.', '../bench'),
   'linter (Python)': python('ruff', 'check', '--quiet', '.', '../bench'),
   'types (Python)': python('mypy', '--no-error-summary', 'aquaponia', 'train', 'evaluate', 'tests'),
@@ -45,8 +50,15 @@ async function runChecks() {
 
 async function runJest(reports) {
   const report = join(reports, 'jest.json');
-  const args = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', bin('jest/bin/jest.js')];
-  const { ok } = await execute(node(...args, '--json', `--outputFile=${report}`, ...process.argv.slice(2)), 'inherit');
+  const args = [
+    '--experimental-vm-modules',
+    '--disable-warning=ExperimentalWarning',
+    bin('jest/bin/jest.js'),
+  ];
+  const { ok } = await execute(
+    node(...args, '--json', `--outputFile=${report}`, ...process.argv.slice(2)),
+    'inherit',
+  );
   return countsOf(ok, () => {
     const { numPassedTests, numFailedTests, numPendingTests, numRuntimeErrorTestSuites } = JSON.parse(
       readFileSync(report, 'utf8'),

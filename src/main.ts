@@ -70,7 +70,8 @@ function announce(port: number, firstAdminKey: string | undefined): void {
 function explain(error: unknown, port: string): string {
   const { code, message } = error as { code?: string; message?: string };
   if (error instanceof ConfigError) return `The configuration is wrong: ${message}.`;
-  if (code === 'EADDRINUSE') return `Port ${port} is in use: stop what listens there, or set PORT to another.`;
+  if (code === 'EADDRINUSE')
+    return `Port ${port} is in use: stop what listens there, or set PORT to another.`;
   if (code === 'EACCES') return `Not allowed: ${message}. Choose another PORT or AQUAPONIA_DATA_DIR.`;
   if (code === 'ENOSPC' || /disk is full/.test(message ?? '')) {
     return `The disk is full: free some space, or set AQUAPONIA_DATA_DIR to another disk.`;

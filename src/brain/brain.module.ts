@@ -50,7 +50,8 @@ export class Brain implements OnApplicationShutdown {
     });
     metrics.gauge('script_workers_ended', 'Workers that ended, by reason', ['script', 'reason'], (gauge) => {
       for (const [script, pool] of this.pools) {
-        for (const [reason, count] of Object.entries(pool.state().ended)) gauge.set({ script, reason }, count);
+        for (const [reason, count] of Object.entries(pool.state().ended))
+          gauge.set({ script, reason }, count);
       }
     });
   }
@@ -96,7 +97,11 @@ export function checkedReply<Reply extends object>(script: Script<object, Reply>
     throw SCRIPT_REPLY_INVALID.happened(`${script.name} did not reply with an object`);
   }
   const reply = plainToInstance(script.reply, plain);
-  const errors = validateSync(reply, { whitelist: true, forbidNonWhitelisted: true, forbidUnknownValues: true });
+  const errors = validateSync(reply, {
+    whitelist: true,
+    forbidNonWhitelisted: true,
+    forbidUnknownValues: true,
+  });
   const [first] = fieldProblems(errors);
   throw SCRIPT_REPLY_INVALID.happened(`${script.name}: ${first?.field}: ${first?.message}`);
 }

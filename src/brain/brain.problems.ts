@@ -1,14 +1,26 @@
 import { ProblemType } from '../platform/http/problem.js';
 
-export const SCRIPT_FAILED = new ProblemType('SCRIPT.FAILED', 502, 'The script ended or failed over this request');
+export const SCRIPT_FAILED = new ProblemType(
+  'SCRIPT.FAILED',
+  502,
+  'The script ended or failed over this request',
+);
 export const SCRIPT_GARBAGE = new ProblemType('SCRIPT.GARBAGE', 502, 'The script printed what is no reply');
 export const SCRIPT_REPLY_INVALID = new ProblemType(
   'SCRIPT.REPLY_INVALID',
   502,
   'The script replied in another shape than it should',
 );
-export const SCRIPT_REFUSED = new ProblemType('SCRIPT.REFUSED', 422, 'The script understood the request and refused it');
-export const SCRIPT_BUSY = new ProblemType('SCRIPT.BUSY', 503, 'Too many requests already wait for this script');
+export const SCRIPT_REFUSED = new ProblemType(
+  'SCRIPT.REFUSED',
+  422,
+  'The script understood the request and refused it',
+);
+export const SCRIPT_BUSY = new ProblemType(
+  'SCRIPT.BUSY',
+  503,
+  'Too many requests already wait for this script',
+);
 export const SCRIPT_UNAVAILABLE = new ProblemType(
   'SCRIPT.UNAVAILABLE',
   503,

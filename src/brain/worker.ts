@@ -66,17 +66,25 @@ export class Worker {
       }
     });
     this.child.stderr.on('data', (chunk: Buffer) => {
-      logger.warn({ script: command.script, stderr: chunk.toString('utf8', 0, LOGGED_STDERR_BYTES) }, 'script says');
+      logger.warn(
+        { script: command.script, stderr: chunk.toString('utf8', 0, LOGGED_STDERR_BYTES) },
+        'script says',
+      );
     });
     for (const stream of [this.child.stdin, this.child.stdout, this.child.stderr]) {
       // A broken pipe is told by the exit that follows it.
       stream.on('error', () => undefined);
     }
-    this.startTimer = setTimeout(() => this.end('start-failed', 'it did not get ready in time'), START_DEADLINE_MS);
+    this.startTimer = setTimeout(
+      () => this.end('start-failed', 'it did not get ready in time'),
+      START_DEADLINE_MS,
+    );
     void this.child.then((result) =>
       this.end(
         this.isReady ? 'crashed' : 'start-failed',
-        result.cause instanceof Error ? result.cause.message : `exit code ${result.exitCode ?? result.signal}`,
+        result.cause instanceof Error
+          ? result.cause.message
+          : `exit code ${result.exitCode ?? result.signal}`,
       ),
     );
   }
@@ -127,7 +135,8 @@ export class Worker {
       this.events.ready();
       return;
     }
-    if ('ready' in message || message.id !== this.pendingId) throw new GarbageError('a reply to no request of ours');
+    if ('ready' in message || message.id !== this.pendingId)
+      throw new GarbageError('a reply to no request of ours');
     this.pendingId = undefined;
     this.served += 1;
     this.events.reply(message, payload);

@@ -17,7 +17,13 @@ import {
   DecisionList,
   Evaluate,
 } from './control.dto.js';
-import { COMMAND_ENDED, COMMAND_NOT_FOUND, ControlService, DECISION_NOT_FOUND, NO_INPUTS } from './control.service.js';
+import {
+  COMMAND_ENDED,
+  COMMAND_NOT_FOUND,
+  ControlService,
+  DECISION_NOT_FOUND,
+  NO_INPUTS,
+} from './control.service.js';
 import { FuzzyEvaluation } from './fuzzy-controller.script.js';
 
 @ApiTags('control')
@@ -59,7 +65,7 @@ export class ControlController {
   @Get('systems/:systemId/decisions/:decisionId')
   @AllowedFrom('operator')
   @InSystem()
-  @ApiParam({ name: 'decisionId', example: 1, schema: { type: 'integer' } })
+  @ApiParam({ name: 'decisionId', example: 1, type: Number })
   @Fails(REQUEST_INVALID, DECISION_NOT_FOUND)
   find(
     @Param('systemId') systemId: string,
@@ -82,7 +88,7 @@ export class ControlController {
   @HttpCode(200)
   @AllowedFrom('device')
   @InSystem()
-  @ApiParam({ name: 'commandId', example: 1, schema: { type: 'integer' } })
+  @ApiParam({ name: 'commandId', example: 1, type: Number })
   @Fails(REQUEST_INVALID, COMMAND_NOT_FOUND, COMMAND_ENDED)
   acknowledge(
     @Param('systemId') systemId: string,

@@ -75,7 +75,7 @@ export class InterlockView {
   /** @example AIR.LEAST */
   code: string;
 
-  /** @example An air pump is never off while there are fish */
+  /** @example 'An air pump is never off while there are fish' */
   reason: string;
 }
 
@@ -154,13 +154,10 @@ export class Command {
   @ApiProperty({ enum: ['pending', 'done', 'failed', 'superseded', 'expired'] })
   status: 'pending' | 'done' | 'failed' | 'superseded' | 'expired';
 
-  /** @example null */
+  /** When the device answered. */
   acknowledgedAt: string | null;
 
-  /**
-   * What the device said of it.
-   * @example null
-   */
+  /** What the device said of it. */
   detail: string | null;
 }
 

@@ -58,7 +58,10 @@ export const controlMigrations: Migrations = {
         .addColumn('status', 'text', (column) => column.notNull())
         .addColumn('acknowledged_at', 'bigint')
         .addColumn('detail', 'text')
-        .addForeignKeyConstraint('commands_actuator', ['system_id', 'actuator_id'], 'actuators', ['system_id', 'id'])
+        .addForeignKeyConstraint('commands_actuator', ['system_id', 'actuator_id'], 'actuators', [
+          'system_id',
+          'id',
+        ])
         .execute();
       await schema.createIndex('commands_of_decision').on('commands').column('decision_id').execute();
       await schema.createIndex('commands_pending').on('commands').columns(['system_id', 'status']).execute();

@@ -21,7 +21,12 @@ import type {
   InputReading,
   LeftOut,
 } from './control.dto.js';
-import { type CommandRow, ControlRepository, type DecisionRow, type NewCommandRow } from './control.repository.js';
+import {
+  type CommandRow,
+  ControlRepository,
+  type DecisionRow,
+  type NewCommandRow,
+} from './control.repository.js';
 import {
   type ControllerInput,
   type ControllerInputs,
@@ -36,9 +41,17 @@ export const NO_INPUTS = new ProblemType(
   409,
   'No sensor that the controller listens to is good and fresh; devices fall back to their safe state by themselves',
 );
-export const DECISION_NOT_FOUND = new ProblemType('DECISION.NOT_FOUND', 404, 'The system has no such decision');
+export const DECISION_NOT_FOUND = new ProblemType(
+  'DECISION.NOT_FOUND',
+  404,
+  'The system has no such decision',
+);
 export const COMMAND_NOT_FOUND = new ProblemType('COMMAND.NOT_FOUND', 404, 'The system has no such command');
-export const COMMAND_ENDED = new ProblemType('COMMAND.ENDED', 409, 'The command does not wait for an answer any more');
+export const COMMAND_ENDED = new ProblemType(
+  'COMMAND.ENDED',
+  409,
+  'The command does not wait for an answer any more',
+);
 
 /** A device that hears nothing for this long falls back to its safe state. */
 const COMMAND_LIFETIME_MS = 10 * 60_000;
@@ -73,7 +86,10 @@ export class ControlService {
   async evaluate({ inputs, species, crop }: Evaluate): Promise<FuzzyEvaluation> {
     if (crop && !species) {
       const message = 'crop needs a species beside it';
-      throw REQUEST_INVALID.happened({ detail: message, errors: [{ field: 'crop', code: 'dependent', message }] });
+      throw REQUEST_INVALID.happened({
+        detail: message,
+        errors: [{ field: 'crop', code: 'dependent', message }],
+      });
     }
     const request = species ? { inputs, ranges: rangesFor(species, crop) } : { inputs };
     return (await this.brain.ask(FUZZY_CONTROLLER, request)).reply;
@@ -133,7 +149,11 @@ export class ControlService {
     const { status } = asCommand(command, now);
     const answered =
       status === 'pending'
-        ? await this.repository.acknowledge(id, { status: outcome, acknowledged_at: now, detail: detail ?? null })
+        ? await this.repository.acknowledge(id, {
+            status: outcome,
+            acknowledged_at: now,
+            detail: detail ?? null,
+          })
         : undefined;
     if (!answered) throw COMMAND_ENDED.happened(`The command ${id} is ${status}`);
     this.commands.inc({ event: outcome });
@@ -162,7 +182,9 @@ export class ControlService {
       systemId: row.system_id,
       at: isoTime(row.at),
       ...(JSON.parse(row.body) as DecisionBody),
-      commands: commands.filter((command) => command.decision_id === row.id).map((command) => asCommand(command, now)),
+      commands: commands
+        .filter((command) => command.decision_id === row.id)
+        .map((command) => asCommand(command, now)),
     }));
   }
 }

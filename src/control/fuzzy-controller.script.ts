@@ -151,7 +151,7 @@ export class FiredRule {
   @Max(1)
   strength: number;
 
-  /** @example Low oxygen: fish suffocate within the hour, so aerate fully. */
+  /** @example 'Low oxygen: fish suffocate within the hour, so aerate fully.' */
   @IsString()
   reason: string;
 }

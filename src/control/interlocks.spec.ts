@@ -1,8 +1,15 @@
+import { describe, expect, it } from '@jest/globals';
 import { ACTUATOR_KIND_NAMES, ACTUATOR_KINDS } from '../systems/actuators.js';
 import { rangesFor } from '../systems/profiles.js';
 import { dispose, type Facts, LEAST_AIR_PERCENT } from './interlocks.js';
 
-const well = { 'water-temperature': 28, 'dissolved-oxygen': 6.5, ph: 6.8, 'un-ionised-ammonia': 0.01, 'water-level': 98 };
+const well = {
+  'water-temperature': 28,
+  'dissolved-oxygen': 6.5,
+  ph: 6.8,
+  'un-ionised-ammonia': 0.01,
+  'water-level': 98,
+};
 const facts = (known: Facts['known'] = {}): Facts => ({
   known: { ...well, ...known },
   ranges: rangesFor('nile-tilapia', 'lettuce'),
@@ -13,11 +20,15 @@ const without = (...quantities: (keyof typeof well)[]): Facts => {
   for (const quantity of quantities) delete all.known[quantity];
   return all;
 };
-const codes = (...args: Parameters<typeof dispose>): string[] => dispose(...args).interlocks.map(({ code }) => code);
+const codes = (...args: Parameters<typeof dispose>): string[] =>
+  dispose(...args).interlocks.map(({ code }) => code);
 
 describe('a heater', () => {
   it('runs as proposed in water that is cold and deep', () => {
-    expect(dispose('heater', 60, facts({ 'water-temperature': 20 }))).toEqual({ percent: 60, interlocks: [] });
+    expect(dispose('heater', 60, facts({ 'water-temperature': 20 }))).toEqual({
+      percent: 60,
+      interlocks: [],
+    });
   });
 
   it('never runs on a dead temperature probe', () => {
@@ -30,7 +41,9 @@ describe('a heater', () => {
   });
 
   it('never stands in air', () => {
-    expect(codes('heater', 100, facts({ 'water-temperature': 20, 'water-level': 59 }))).toEqual(['HEATER.LEVEL_LOW']);
+    expect(codes('heater', 100, facts({ 'water-temperature': 20, 'water-level': 59 }))).toEqual([
+      'HEATER.LEVEL_LOW',
+    ]);
   });
 });
 

@@ -75,7 +75,11 @@ const RULES: Record<ActuatorKind, Rule[]> = {
   feeder: [
     (_, { known }) =>
       known['water-temperature'] === undefined || known['dissolved-oxygen'] === undefined
-        ? [0, 'FEEDER.UNKNOWN', 'Without temperature and oxygen nobody knows whether the fish can digest; a day without feed harms none']
+        ? [
+            0,
+            'FEEDER.UNKNOWN',
+            'Without temperature and oxygen nobody knows whether the fish can digest; a day without feed harms none',
+          ]
         : undefined,
     (_, { known, ranges, noFeedBelowC }) =>
       isBelow(known['water-temperature'], noFeedBelowC ?? ranges['water-temperature']?.vital[0])

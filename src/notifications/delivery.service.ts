@@ -36,7 +36,9 @@ export class DeliveryService implements OnApplicationBootstrap, OnApplicationShu
     @Inject(LOGGER) private readonly logger: Logger,
     metrics: Metrics,
   ) {
-    this.counter = metrics.counter('webhook_deliveries_total', 'Attempts to deliver to a webhook', ['outcome']);
+    this.counter = metrics.counter('webhook_deliveries_total', 'Attempts to deliver to a webhook', [
+      'outcome',
+    ]);
   }
 
   onApplicationBootstrap(): void {
@@ -58,20 +60,34 @@ export class DeliveryService implements OnApplicationBootstrap, OnApplicationShu
   private async sendDue(): Promise<void> {
     const now = this.clock.now();
     const due = await this.repository.claimDue(now, now + LEASE_MS, AT_ONCE);
-    await Promise.all(due.map(({ delivery, notification, webhook }) => this.send(delivery, notification, webhook)));
+    await Promise.all(
+      due.map(({ delivery, notification, webhook }) => this.send(delivery, notification, webhook)),
+    );
   }
 
-  private async send(delivery: DeliveryRow, notification: NotificationRow, webhook: WebhookRow): Promise<void> {
+  private async send(
+    delivery: DeliveryRow,
+    notification: NotificationRow,
+    webhook: WebhookRow,
+  ): Promise<void> {
     const now = this.clock.now();
     const attempts = delivery.attempts + 1;
     const failure = await this.attempt(delivery, notification, webhook, now);
     if (failure === undefined) {
       this.counter.inc({ outcome: 'delivered' });
-      await this.repository.settle(delivery.id, { status: 'delivered', attempts, next_attempt_at: now, last_error: null });
+      await this.repository.settle(delivery.id, {
+        status: 'delivered',
+        attempts,
+        next_attempt_at: now,
+        last_error: null,
+      });
       return;
     }
     this.counter.inc({ outcome: 'failed' });
-    this.logger.warn({ webhook: webhook.id, notification: notification.id, attempts, failure }, 'delivery failed');
+    this.logger.warn(
+      { webhook: webhook.id, notification: notification.id, attempts, failure },
+      'delivery failed',
+    );
     const pause = PAUSES_MS[attempts - 1];
     await this.repository.settle(delivery.id, {
       status: pause === undefined ? 'failed' : 'pending',

@@ -1,9 +1,14 @@
+import { describe, expect, it } from '@jest/globals';
 import { rangesFor } from '../systems/profiles.js';
 import { AMMONIA_RANGE, breachedLimits } from './hard-limits.js';
 import type { ClassifiedReading } from './perceptron-notifications.script.js';
 
 const ranges = { ...rangesFor('nile-tilapia', 'lettuce'), 'un-ionised-ammonia': AMMONIA_RANGE };
-const reading = (quantity: string, value: number | null, rest: Partial<ClassifiedReading> = {}): ClassifiedReading => ({
+const reading = (
+  quantity: string,
+  value: number | null,
+  rest: Partial<ClassifiedReading> = {},
+): ClassifiedReading => ({
   quantity,
   value,
   quality: 'good',
@@ -33,6 +38,8 @@ describe('the hard limits', () => {
   });
 
   it('are not breached by a probe that failed', () => {
-    expect(levels(reading('dissolved-oxygen', 0, { quality: 'bad' }), reading('ph', null, { quality: 'bad' }))).toEqual([]);
+    expect(
+      levels(reading('dissolved-oxygen', 0, { quality: 'bad' }), reading('ph', null, { quality: 'bad' })),
+    ).toEqual([]);
   });
 });

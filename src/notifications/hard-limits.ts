@@ -52,7 +52,8 @@ function breaches(quantity: string, value: number, { vital: [low, high] }: Range
     found.push({ level, code, quantity, value, limit, message });
   };
   if (low !== null && value < low) add(deadly(quantity, value, low) ? 'critical' : below, 'LOW', low);
-  else if (high !== null && value > high) add(deadly(quantity, value, high) ? 'critical' : above, 'HIGH', high);
+  else if (high !== null && value > high)
+    add(deadly(quantity, value, high) ? 'critical' : above, 'HIGH', high);
   else if (quantity === 'un-ionised-ammonia' && value >= AMMONIA_ALARM) add('warning', 'HIGH', AMMONIA_ALARM);
   return found;
 }

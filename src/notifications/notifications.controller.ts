@@ -73,7 +73,7 @@ export class NotificationsController {
   @HttpCode(200)
   @AllowedFrom('operator')
   @InSystem()
-  @ApiParam({ name: 'notificationId', example: 1, schema: { type: 'integer' } })
+  @ApiParam({ name: 'notificationId', example: 1, type: Number })
   @Fails(REQUEST_INVALID, NOTIFICATION_NOT_FOUND)
   acknowledge(
     @Param('systemId') systemId: string,
@@ -93,7 +93,7 @@ export class NotificationsController {
   @Delete('webhooks/:webhookId')
   @HttpCode(204)
   @AllowedFrom('operator')
-  @ApiParam({ name: 'webhookId', example: 'farm-phone', schema: { type: 'string' } })
+  @ApiParam({ name: 'webhookId', example: 'farm-phone', type: String })
   @Fails(WEBHOOK_NOT_FOUND)
   deleteWebhook(@Param('webhookId') webhookId: string): Promise<void> {
     return this.notifications.deleteWebhook(webhookId);

@@ -1,4 +1,15 @@
-import { ArrayMaxSize, ArrayMinSize, IsArray, IsIn, IsNumber, IsOptional, IsUrl, Min, ValidateIf, ValidateNested } from 'class-validator';
+import {
+  ArrayMaxSize,
+  ArrayMinSize,
+  IsArray,
+  IsIn,
+  IsNumber,
+  IsOptional,
+  IsUrl,
+  Min,
+  ValidateIf,
+  ValidateNested,
+} from 'class-validator';
 import { ApiProperty } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 
@@ -86,7 +97,7 @@ export class HardLimitView {
   /** @example 4 */
   limit: number;
 
-  /** @example dissolved-oxygen 3.1 is below the limit of 4 */
+  /** @example 'dissolved-oxygen 3.1 is below the limit of 4' */
   message: string;
 }
 
@@ -115,13 +126,10 @@ export class Delivery {
   /** @example 1 */
   attempts: number;
 
-  /**
-   * When it is tried again.
-   * @example null
-   */
+  /** When it is tried again. */
   nextAttemptAt: string | null;
 
-  /** @example null */
+  /** What went wrong the last time. */
   lastError: string | null;
 }
 
@@ -136,7 +144,7 @@ export class Notification {
   @ApiProperty({ enum: LEVELS })
   level: Level;
 
-  /** @example dissolved-oxygen 3.1 is below the limit of 4 */
+  /** @example 'dissolved-oxygen 3.1 is below the limit of 4' */
   message: string;
 
   /** @example 2026-11-20T09:00:00.000Z */
@@ -148,13 +156,10 @@ export class Notification {
    */
   lastSeenAt: string;
 
-  /** @example null */
+  /** When somebody said that they have seen it. */
   acknowledgedAt: string | null;
 
-  /**
-   * When the system was found well again.
-   * @example null
-   */
+  /** When the system was found well again. */
   resolvedAt: string | null;
 
   classification: Classification;

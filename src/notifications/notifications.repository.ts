@@ -85,7 +85,11 @@ export const notificationsMigrations: Migrations = {
         .addColumn('next_attempt_at', 'bigint', (column) => column.notNull())
         .addColumn('last_error', 'text')
         .execute();
-      await schema.createIndex('deliveries_due').on('deliveries').columns(['status', 'next_attempt_at']).execute();
+      await schema
+        .createIndex('deliveries_due')
+        .on('deliveries')
+        .columns(['status', 'next_attempt_at'])
+        .execute();
       await schema.createIndex('deliveries_of').on('deliveries').column('notification_id').execute();
     },
   },
@@ -200,7 +204,10 @@ export class NotificationsRepository {
   }
 
   async deleteWebhook(id: string): Promise<boolean> {
-    const { numDeletedRows } = await this.database.deleteFrom('webhooks').where('id', '=', id).executeTakeFirst();
+    const { numDeletedRows } = await this.database
+      .deleteFrom('webhooks')
+      .where('id', '=', id)
+      .executeTakeFirst();
     return numDeletedRows === 1n;
   }
 

@@ -116,7 +116,8 @@ export class NotificationsService {
       secret: `whsec_${randomBytes(32).toString('base64')}`,
       created_at: this.clock.now(),
     };
-    if (!(await this.repository.insertWebhook(row))) throw WEBHOOK_TAKEN.happened(`There is a webhook "${id}" already`);
+    if (!(await this.repository.insertWebhook(row)))
+      throw WEBHOOK_TAKEN.happened(`There is a webhook "${id}" already`);
     return { ...asWebhook(row), secret: row.secret };
   }
 
@@ -125,7 +126,8 @@ export class NotificationsService {
   }
 
   async deleteWebhook(id: string): Promise<void> {
-    if (!(await this.repository.deleteWebhook(id))) throw WEBHOOK_NOT_FOUND.happened(`There is no webhook "${id}"`);
+    if (!(await this.repository.deleteWebhook(id)))
+      throw WEBHOOK_NOT_FOUND.happened(`There is no webhook "${id}"`);
   }
 
   private async classify(given: ClassifiedReading[], profile: Ranges): Promise<Classification> {
@@ -133,7 +135,11 @@ export class NotificationsService {
     const ranges = { ...profile, [AMMONIA]: AMMONIA_RANGE };
     const { reply: perceptron } = await this.brain.ask(PERCEPTRON_NOTIFICATIONS, { readings, ranges });
     const hardLimits = breachedLimits(readings, ranges);
-    return { level: worst([perceptron.level, ...hardLimits.map((limit) => limit.level)]), hardLimits, perceptron };
+    return {
+      level: worst([perceptron.level, ...hardLimits.map((limit) => limit.level)]),
+      hardLimits,
+      perceptron,
+    };
   }
 
   private async newestReadings(systemId: string): Promise<ClassifiedReading[]> {
@@ -163,7 +169,9 @@ export class NotificationsService {
     const causes = causesOf(classification);
     const unresolved = await this.repository.unresolved(systemId);
     const same = unresolved.find(
-      (row) => severity(row.level) >= severity(level) && causes.every((cause) => row.causes.split(',').includes(cause)),
+      (row) =>
+        severity(row.level) >= severity(level) &&
+        causes.every((cause) => row.causes.split(',').includes(cause)),
     );
     if (same) {
       await this.repository.see(same.id, now);
@@ -221,10 +229,14 @@ function messageOf({ level, hardLimits, perceptron }: Classification): string {
 /** Adds un-ionised ammonia where total ammonia, pH and temperature are known and it is not given itself. */
 function withAmmonia(readings: ClassifiedReading[]): ClassifiedReading[] {
   const good = (quantity: string): ClassifiedReading | undefined =>
-    readings.find((reading) => reading.quantity === quantity && reading.quality === 'good' && reading.value !== null);
+    readings.find(
+      (reading) => reading.quantity === quantity && reading.quality === 'good' && reading.value !== null,
+    );
   const [total, ph, temperature] = [good('total-ammonia-nitrogen'), good('ph'), good('water-temperature')];
-  if (!total || !ph || !temperature || readings.some((reading) => reading.quantity === AMMONIA)) return readings;
-  const value = total.value! * unionisedAmmoniaFraction(temperature.value!, ph.value!);
+  if (!total || !ph || !temperature || readings.some((reading) => reading.quantity === AMMONIA))
+    return readings;
+  const ammonia = total.value! * unionisedAmmoniaFraction(temperature.value!, ph.value!);
+  const value = Number(ammonia.toPrecision(3));
   const ageSeconds = Math.max(total.ageSeconds, ph.ageSeconds, temperature.ageSeconds);
   return [...readings, { quantity: AMMONIA, value, quality: 'good', ageSeconds, ratePerHour: null }];
 }

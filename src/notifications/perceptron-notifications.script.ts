@@ -61,7 +61,7 @@ export class Contribution {
   @IsNumber()
   contribution: number;
 
-  /** @example dissolved oxygen 4.2 mg/L is below its best range (from 5) */
+  /** @example 'dissolved oxygen 4.2 mg/L is below its best range (from 5)' */
   @IsString()
   reason: string;
 }

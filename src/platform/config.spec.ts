@@ -1,3 +1,4 @@
+import { describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 
 import { ConfigError, readConfig } from './config.js';
@@ -16,9 +17,12 @@ describe('the configuration', () => {
   it('is documented whole', () => {
     const source = readFileSync(new URL('config.ts', import.meta.url), 'utf8');
     const page = readFileSync(new URL('../../docs/CONFIGURATION.md', import.meta.url), 'utf8');
-    const names = [...source.matchAll(/'((?:AQUAPONIA_)?[A-Z_]{4,})'/g)].map(([, name]) => name!).filter((name) => name !== 'CONFIG');
+    const names = [...source.matchAll(/'((?:AQUAPONIA_)?[A-Z_]{4,})'/g)]
+      .map(([, name]) => name!)
+      .filter((name) => name !== 'CONFIG');
     expect(names.length).toBeGreaterThan(7);
     for (const name of names) expect(page).toContain(name);
-    for (const suffix of ['WORKERS', 'QUEUE', 'DEADLINE_MS', 'RECYCLE_REQUESTS', 'RECYCLE_MS']) expect(page).toContain(suffix);
+    for (const suffix of ['WORKERS', 'QUEUE', 'DEADLINE_MS', 'RECYCLE_REQUESTS', 'RECYCLE_MS'])
+      expect(page).toContain(suffix);
   });
 });

@@ -58,13 +58,15 @@ class SettingsReader {
 
   flag(name: string): boolean {
     const given = this.environment[name] || 'false';
-    if (given !== 'true' && given !== 'false') this.wrong.push(`${name} must be true or false, not "${given}"`);
+    if (given !== 'true' && given !== 'false')
+      this.wrong.push(`${name} must be true or false, not "${given}"`);
     return given === 'true';
   }
 
   oneOf(name: string, fallback: string, allowed: string[]): string {
     const given = this.text(name, fallback);
-    if (!allowed.includes(given)) this.wrong.push(`${name} must be one of ${allowed.join(', ')}, not "${given}"`);
+    if (!allowed.includes(given))
+      this.wrong.push(`${name} must be one of ${allowed.join(', ')}, not "${given}"`);
     return given;
   }
 

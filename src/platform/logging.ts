@@ -11,7 +11,16 @@ export function createLogger(level: string, destination?: DestinationStream): Lo
       base: undefined,
       timestamp: pino.stdTimeFunctions.isoTime,
       redact: {
-        paths: ['authorization', 'key', 'secret', 'adminKey', '*.authorization', '*.key', '*.secret', '*.adminKey'],
+        paths: [
+          'authorization',
+          'key',
+          'secret',
+          'adminKey',
+          '*.authorization',
+          '*.key',
+          '*.secret',
+          '*.adminKey',
+        ],
         censor: '[redacted]',
       },
     },

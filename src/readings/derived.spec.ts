@@ -1,3 +1,4 @@
+import { describe, expect, it } from '@jest/globals';
 import { pressureAt, saturatedOxygen, unionisedAmmoniaFraction } from './derived.js';
 
 describe('un-ionised ammonia', () => {

@@ -1,3 +1,4 @@
+import { describe, expect, it } from '@jest/globals';
 import type { SensorRow } from '../systems/systems.repository.js';
 import { CLOCK_TOLERANCE_MS, EARLIEST_OBSERVATION, examine } from './ingest.js';
 
@@ -44,6 +45,8 @@ describe('one item of a batch', () => {
   });
 
   it('may come from a clock that runs a little ahead', () => {
-    expect(look({ sensor: 'ph', value: 7, observedAt: at(NOW + CLOCK_TOLERANCE_MS) })).toMatchObject({ value: 7 });
+    expect(look({ sensor: 'ph', value: 7, observedAt: at(NOW + CLOCK_TOLERANCE_MS) })).toMatchObject({
+      value: 7,
+    });
   });
 });

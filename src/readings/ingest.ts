@@ -36,13 +36,25 @@ export function examine(
   receivedAt: number,
 ): AcceptedReading | Refusal {
   if (typeof item !== 'object' || item === null || Array.isArray(item)) {
-    return refuse('READING.NOT_AN_OBJECT', '', 'a reading is an object with sensor, value and an optional observedAt');
+    return refuse(
+      'READING.NOT_AN_OBJECT',
+      '',
+      'a reading is an object with sensor, value and an optional observedAt',
+    );
   }
   const unknown = Object.keys(item).find((member) => !MEMBERS.includes(member));
   if (unknown !== undefined) {
-    return refuse('READING.UNKNOWN_FIELD', unknown.slice(0, 64), 'a reading has sensor, value and observedAt only');
+    return refuse(
+      'READING.UNKNOWN_FIELD',
+      unknown.slice(0, 64),
+      'a reading has sensor, value and observedAt only',
+    );
   }
-  const { sensor: sensorId, value, observedAt } = item as { sensor?: unknown; value?: unknown; observedAt?: unknown };
+  const {
+    sensor: sensorId,
+    value,
+    observedAt,
+  } = item as { sensor?: unknown; value?: unknown; observedAt?: unknown };
   if (typeof sensorId !== 'string') return refuse('READING.SENSOR_TYPE', 'sensor', 'sensor must be a string');
   const sensor = sensors.get(sensorId);
   if (!sensor) return refuse('SENSOR.NOT_FOUND', 'sensor', 'the system has no such sensor');
@@ -61,7 +73,11 @@ function examineTime(observedAt: unknown, receivedAt: number): number | Refusal 
   if (observedAt === undefined) return receivedAt;
   const time = typeof observedAt === 'string' && ISO_TIME.test(observedAt) ? Date.parse(observedAt) : NaN;
   if (Number.isNaN(time)) {
-    return refuse('READING.TIME_FORM', 'observedAt', 'observedAt must be an ISO 8601 time with Z or an offset');
+    return refuse(
+      'READING.TIME_FORM',
+      'observedAt',
+      'observedAt must be an ISO 8601 time with Z or an offset',
+    );
   }
   if (time > receivedAt + CLOCK_TOLERANCE_MS) {
     const limit = isoTime(receivedAt + CLOCK_TOLERANCE_MS);
@@ -69,7 +85,12 @@ function examineTime(observedAt: unknown, receivedAt: number): number | Refusal 
   }
   if (time < EARLIEST_OBSERVATION) {
     const limit = isoTime(EARLIEST_OBSERVATION);
-    return refuse('READING.TOO_OLD', 'observedAt', 'observedAt is too old: is the clock of the device set?', limit);
+    return refuse(
+      'READING.TOO_OLD',
+      'observedAt',
+      'observedAt is too old: is the clock of the device set?',
+      limit,
+    );
   }
   return time;
 }

@@ -1,3 +1,4 @@
+import { describe, expect, it } from '@jest/globals';
 import { judge } from './quality.js';
 
 describe('a failed probe never becomes a number', () => {

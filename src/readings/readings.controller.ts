@@ -47,7 +47,7 @@ export class ReadingsController {
   @Get('sensors/:sensorId/readings')
   @AllowedFrom('operator')
   @InSystem()
-  @ApiParam({ name: 'sensorId', example: 'water-temperature', schema: { type: 'string' } })
+  @ApiParam({ name: 'sensorId', example: 'water-temperature', type: String })
   @Fails(REQUEST_INVALID, SENSOR_NOT_FOUND)
   read(
     @Param('systemId') systemId: string,
@@ -61,7 +61,7 @@ export class ReadingsController {
   @Get('sensors/:sensorId/buckets')
   @AllowedFrom('operator')
   @InSystem()
-  @ApiParam({ name: 'sensorId', example: 'water-temperature', schema: { type: 'string' } })
+  @ApiParam({ name: 'sensorId', example: 'water-temperature', type: String })
   @Fails(REQUEST_INVALID, SENSOR_NOT_FOUND)
   buckets(
     @Param('systemId') systemId: string,

@@ -50,7 +50,7 @@ export class ReadingError {
   /** @example observedAt */
   field: string;
 
-  /** @example observedAt is in the future */
+  /** @example 'observedAt is in the future' */
   message: string;
 
   /** @example 2026-11-20T09:01:00.000Z */

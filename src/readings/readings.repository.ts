@@ -46,7 +46,8 @@ export const readingsMigrations: Migrations = {
 };
 
 const ROWS_PER_STATEMENT = 500;
-const keyOf = (row: { sensor_number: number; observed_at: number }): string => `${row.sensor_number}@${row.observed_at}`;
+const keyOf = (row: { sensor_number: number; observed_at: number }): string =>
+  `${row.sensor_number}@${row.observed_at}`;
 
 @Injectable()
 export class ReadingsRepository {
@@ -147,11 +148,13 @@ export class ReadingsRepository {
       const known = await this.database
         .selectFrom('readings')
         .select(['sensor_number', 'observed_at', 'raw'])
-        .where(({ eb, refTuple, tuple }) =>
-          eb(
-            refTuple('sensor_number', 'observed_at'),
+        .where((where) =>
+          where(
+            where.refTuple('sensor_number', 'observed_at'),
             'in',
-            rows.slice(start, start + ROWS_PER_STATEMENT).map((row) => tuple(row.sensor_number, row.observed_at)),
+            rows
+              .slice(start, start + ROWS_PER_STATEMENT)
+              .map((row) => where.tuple(row.sensor_number, row.observed_at)),
           ),
         )
         .execute();

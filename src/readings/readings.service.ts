@@ -26,7 +26,11 @@ import {
 } from './readings.dto.js';
 import { type ReadingRow, ReadingsRepository } from './readings.repository.js';
 
-export const READINGS_REFUSED = new ProblemType('READINGS.REFUSED', 422, 'Not one reading of the batch could be taken');
+export const READINGS_REFUSED = new ProblemType(
+  'READINGS.REFUSED',
+  422,
+  'Not one reading of the batch could be taken',
+);
 
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
@@ -77,7 +81,11 @@ export class ReadingsService {
     const { from, to } = this.period(query);
     const rows = await this.repository.range(sensor.number, from, to, query.limit + 1);
     const next = rows.length > query.limit ? rows.pop() : undefined;
-    return { ...labelOf(sensor), readings: rows.map(asReading), next: next ? isoTime(next.observed_at) : null };
+    return {
+      ...labelOf(sensor),
+      readings: rows.map(asReading),
+      next: next ? isoTime(next.observed_at) : null,
+    };
   }
 
   async readBuckets(systemId: string, sensorId: string, query: BucketsQuery): Promise<SensorBuckets> {
@@ -87,7 +95,13 @@ export class ReadingsService {
     if ((to - from) / 1000 / bucketSeconds > MAX_PAGE) {
       throw REQUEST_INVALID.happened({
         detail: `The period has more than ${MAX_PAGE} buckets of ${bucketSeconds} seconds`,
-        errors: [{ field: 'bucketSeconds', code: 'min', message: `bucketSeconds must be at least ${Math.ceil((to - from) / 1000 / MAX_PAGE)}` }],
+        errors: [
+          {
+            field: 'bucketSeconds',
+            code: 'min',
+            message: `bucketSeconds must be at least ${Math.ceil((to - from) / 1000 / MAX_PAGE)}`,
+          },
+        ],
       });
     }
     const rows = await this.repository.buckets(sensor.number, from, to, bucketSeconds * 1000);
@@ -123,7 +137,10 @@ export class ReadingsService {
       const [first, last] = [good[0], good.at(-1)];
       // Over less than a few minutes the noise of a probe looks like a landslide.
       if (first && last && last.observed_at - first.observed_at >= HOUR_MS / 12) {
-        rates.set(sensor.id, ((last.value! - first.value!) * HOUR_MS) / (last.observed_at - first.observed_at));
+        rates.set(
+          sensor.id,
+          ((last.value! - first.value!) * HOUR_MS) / (last.observed_at - first.observed_at),
+        );
       }
     }
     return rates;
@@ -180,7 +197,11 @@ function unionisedAmmoniaOf(statuses: SensorStatus[]): Derived | null {
   const values = freshValues(statuses, [...from]);
   if (!values) return null;
   const [total, ph, temperature] = values as [number, number, number];
-  return { value: round(total * unionisedAmmoniaFraction(temperature, ph), 5), unit: 'mg/L', from: [...from] };
+  return {
+    value: round(total * unionisedAmmoniaFraction(temperature, ph), 5),
+    unit: 'mg/L',
+    from: [...from],
+  };
 }
 
 function oxygenSaturationOf(statuses: SensorStatus[], pressureKpa: number): Derived | null {
@@ -188,7 +209,11 @@ function oxygenSaturationOf(statuses: SensorStatus[], pressureKpa: number): Deri
   const values = freshValues(statuses, [...from]);
   if (!values) return null;
   const [oxygen, temperature] = values as [number, number];
-  return { value: round((100 * oxygen) / saturatedOxygen(temperature, pressureKpa), 1), unit: '%', from: [...from] };
+  return {
+    value: round((100 * oxygen) / saturatedOxygen(temperature, pressureKpa), 1),
+    unit: '%',
+    from: [...from],
+  };
 }
 
 function statusOf(sensor: SensorRow, newest: ReadingRow | undefined, now: number): SensorStatus {

@@ -1,3 +1,4 @@
+import { describe, expect, it } from '@jest/globals';
 import { CROP_NAMES, rangesFor, SPECIES, SPECIES_NAMES } from './profiles.js';
 
 describe('the ranges of a system', () => {
@@ -7,7 +8,10 @@ describe('the ranges of a system', () => {
   });
 
   it('follow the fish where they exclude each other', () => {
-    expect(rangesFor('rainbow-trout', 'lettuce')['water-temperature']).toEqual({ best: [14, 16], vital: [10, 18] });
+    expect(rangesFor('rainbow-trout', 'lettuce')['water-temperature']).toEqual({
+      best: [14, 16],
+      vital: [10, 18],
+    });
   });
 
   it('never let a crop narrow what the fish can live in', () => {

@@ -47,7 +47,11 @@ function overlap(first: Bounds, second: Bounds): Bounds {
   return low !== null && high !== null && low > high ? first : [low, high];
 }
 
-function tighter(first: number | null, second: number | null, pick: (...bounds: number[]) => number): number | null {
+function tighter(
+  first: number | null,
+  second: number | null,
+  pick: (...bounds: number[]) => number,
+): number | null {
   if (first === null) return second;
   return second === null ? first : pick(first, second);
 }

@@ -16,12 +16,18 @@ import {
   SystemList,
   SystemWithParts,
 } from './systems.dto.js';
-import { DEVICE_NOT_FOUND, PART_TAKEN, SYSTEM_NOT_FOUND, SYSTEM_TAKEN, SystemsService } from './systems.service.js';
+import {
+  DEVICE_NOT_FOUND,
+  PART_TAKEN,
+  SYSTEM_NOT_FOUND,
+  SYSTEM_TAKEN,
+  SystemsService,
+} from './systems.service.js';
 
 /** The path of whatever belongs to a system. */
 export const InSystem = (): MethodDecorator =>
   applyDecorators(
-    ApiParam({ name: 'systemId', example: 'greenhouse', schema: { type: 'string' } }),
+    ApiParam({ name: 'systemId', example: 'greenhouse', type: String }),
     Fails(SYSTEM_NOT_FOUND),
   );
 

@@ -14,7 +14,7 @@ export class CreateSystem {
   @IsSlug()
   id: string;
 
-  /** @example Greenhouse by the school */
+  /** @example 'Greenhouse by the school' */
   @IsString()
   @Length(1, 200)
   name: string;
@@ -51,7 +51,7 @@ export class CreateDevice {
   @IsSlug()
   id: string;
 
-  /** @example Weather station */
+  /** @example 'Weather station' */
   @IsString()
   @Length(1, 200)
   name: string;
@@ -114,7 +114,7 @@ export class Device {
   /** @example water */
   id: string;
 
-  /** @example Water controller */
+  /** @example 'Water controller' */
   name: string;
 }
 
@@ -162,7 +162,7 @@ export class System {
   /** @example greenhouse */
   id: string;
 
-  /** @example Greenhouse by the school */
+  /** @example 'Greenhouse by the school' */
   name: string;
 
   /** @example raft */
@@ -211,10 +211,10 @@ export class ProfileView {
   /** @example nile-tilapia */
   id: string;
 
-  /** @example Nile tilapia (Oreochromis niloticus) */
+  /** @example 'Nile tilapia (Oreochromis niloticus)' */
   name: string;
 
-  /** @example FAO Fisheries Technical Paper 589, tables 3.1 and 7.1 */
+  /** @example 'FAO Fisheries Technical Paper 589, tables 3.1 and 7.1' */
   source: string;
 
   /**
@@ -222,13 +222,19 @@ export class ProfileView {
    * @example { "water-temperature": { "best": [27, 30], "vital": [14, 36] } }
    */
   ranges: Record<string, RangeView>;
+
+  /**
+   * Fish only: it takes no feed in colder water, Cel.
+   * @example 17
+   */
+  noFeedBelowC?: number;
 }
 
 export class TemplateView {
   /** @example raft */
   id: string;
 
-  /** @example Raft (deep water culture): plants float on an aerated canal */
+  /** @example 'Raft (deep water culture): plants float on an aerated canal' */
   name: string;
 }
 

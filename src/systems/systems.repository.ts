@@ -80,7 +80,10 @@ export const systemsMigrations: Migrations = {
         .addColumn('kind', 'text', (column) => column.notNull())
         .addColumn('place', 'text', (column) => column.notNull())
         .addPrimaryKeyConstraint('actuators_pk', ['system_id', 'id'])
-        .addForeignKeyConstraint('actuators_device', ['system_id', 'device_id'], 'devices', ['system_id', 'id'])
+        .addForeignKeyConstraint('actuators_device', ['system_id', 'device_id'], 'devices', [
+          'system_id',
+          'id',
+        ])
         .execute();
     },
   },
@@ -132,19 +135,40 @@ export class SystemsRepository {
   }
 
   /** Adds what is not there yet. @returns how many rows were added. */
-  async insertParts({ devices, sensors, actuators }: Partial<Parts>, connection: Connection = this.database): Promise<number> {
+  async insertParts(
+    { devices, sensors, actuators }: Partial<Parts>,
+    connection: Connection = this.database,
+  ): Promise<number> {
     let added = 0n;
     const count = ({ numInsertedOrUpdatedRows }: { numInsertedOrUpdatedRows?: bigint }): void => {
       added += numInsertedOrUpdatedRows ?? 0n;
     };
     if (devices?.length) {
-      count(await connection.insertInto('devices').values(devices).onConflict((c) => c.doNothing()).executeTakeFirst());
+      count(
+        await connection
+          .insertInto('devices')
+          .values(devices)
+          .onConflict((c) => c.doNothing())
+          .executeTakeFirst(),
+      );
     }
     if (sensors?.length) {
-      count(await connection.insertInto('sensors').values(sensors).onConflict((c) => c.doNothing()).executeTakeFirst());
+      count(
+        await connection
+          .insertInto('sensors')
+          .values(sensors)
+          .onConflict((c) => c.doNothing())
+          .executeTakeFirst(),
+      );
     }
     if (actuators?.length) {
-      count(await connection.insertInto('actuators').values(actuators).onConflict((c) => c.doNothing()).executeTakeFirst());
+      count(
+        await connection
+          .insertInto('actuators')
+          .values(actuators)
+          .onConflict((c) => c.doNothing())
+          .executeTakeFirst(),
+      );
     }
     return Number(added);
   }

@@ -18,12 +18,22 @@ import type {
   System,
   SystemWithParts,
 } from './systems.dto.js';
-import { type ActuatorRow, type Parts, type SensorRow, type SystemRow, SystemsRepository } from './systems.repository.js';
+import {
+  type ActuatorRow,
+  type Parts,
+  type SensorRow,
+  type SystemRow,
+  SystemsRepository,
+} from './systems.repository.js';
 import { CAMERA, type Template, TEMPLATES } from './templates.js';
 
 export const SYSTEM_NOT_FOUND = new ProblemType('SYSTEM.NOT_FOUND', 404, 'There is no such system');
 export const SYSTEM_TAKEN = new ProblemType('SYSTEM.TAKEN', 409, 'There is a system of this id already');
-export const PART_TAKEN = new ProblemType('SYSTEM.PART_TAKEN', 409, 'The system has a part of this id already');
+export const PART_TAKEN = new ProblemType(
+  'SYSTEM.PART_TAKEN',
+  409,
+  'The system has a part of this id already',
+);
 export const DEVICE_NOT_FOUND = new ProblemType('DEVICE.NOT_FOUND', 404, 'The system has no such device');
 export const SENSOR_NOT_FOUND = new ProblemType('SENSOR.NOT_FOUND', 404, 'The system has no such sensor');
 

@@ -58,7 +58,11 @@ const CLIMATE: TemplateDevice = {
   actuators: [],
 };
 
-const growing = (name: string, sensors: TemplateDevice['sensors'], actuators: TemplateDevice['actuators'] = []) => ({
+const growing = (
+  name: string,
+  sensors: TemplateDevice['sensors'],
+  actuators: TemplateDevice['actuators'] = [],
+) => ({
   id: 'growing',
   name,
   sensors,
@@ -69,7 +73,12 @@ const growing = (name: string, sensors: TemplateDevice['sensors'], actuators: Te
 export const TEMPLATES: Record<string, Template> = {
   'media-bed': {
     name: 'Media bed: plants in gravel or clay, flooded and drained',
-    devices: [WATER, growing('Media bed', [sensor('water-level', 'bed', 'bed-water-level')]), CLIMATE, CAMERA],
+    devices: [
+      WATER,
+      growing('Media bed', [sensor('water-level', 'bed', 'bed-water-level')]),
+      CLIMATE,
+      CAMERA,
+    ],
   },
   raft: {
     name: 'Raft (deep water culture): plants float on an aerated canal',

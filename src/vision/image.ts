@@ -10,7 +10,11 @@ export const MAX_IMAGE_PIXELS = 64_000_000;
 export const ANALYSED_SIDE = 1024;
 const SMALLEST_SIDE = 8;
 
-export const IMAGE_UNREADABLE = new ProblemType('IMAGE.UNREADABLE', 422, 'The body is no image that can be read whole');
+export const IMAGE_UNREADABLE = new ProblemType(
+  'IMAGE.UNREADABLE',
+  422,
+  'The body is no image that can be read whole',
+);
 export const IMAGE_TOO_LARGE = new ProblemType(
   'IMAGE.TOO_LARGE',
   413,
@@ -44,10 +48,15 @@ sharp.cache(false);
  */
 export async function decodePhoto(upload: Buffer): Promise<Photo> {
   // `failOn: truncated` refuses half an upload, which would otherwise be analysed as grey.
-  const image = sharp(upload, { failOn: 'truncated', limitInputPixels: MAX_IMAGE_PIXELS, sequentialRead: true });
+  const image = sharp(upload, {
+    failOn: 'truncated',
+    limitInputPixels: MAX_IMAGE_PIXELS,
+    sequentialRead: true,
+  });
   const { format, width, height, pages } = await image.metadata().catch(unreadable);
   // The header is read before any pixel is: a bomb ends here.
-  if (width * height > MAX_IMAGE_PIXELS) throw IMAGE_TOO_LARGE.happened(`The image has ${width} × ${height} pixels`);
+  if (width * height > MAX_IMAGE_PIXELS)
+    throw IMAGE_TOO_LARGE.happened(`The image has ${width} × ${height} pixels`);
   if (Math.min(width, height) < SMALLEST_SIDE) {
     throw IMAGE_TOO_SMALL.happened(`The image has ${width} × ${height} pixels`);
   }
@@ -73,11 +82,17 @@ export async function decodePhoto(upload: Buffer): Promise<Photo> {
 }
 
 export function encodeJpeg({ data, width, height }: Pixels): Promise<Buffer> {
-  return sharp(data, { raw: { width, height, channels: 3 } }).jpeg({ quality: 80 }).toBuffer();
+  return sharp(data, { raw: { width, height, channels: 3 } })
+    .jpeg({ quality: 80 })
+    .toBuffer();
 }
 
 async function asRgb(data: Buffer, width: number, height: number, channels: 1 | 2 | 3 | 4): Promise<Buffer> {
-  return sharp(data, { raw: { width, height, channels } }).toColourspace('srgb').removeAlpha().raw().toBuffer();
+  return sharp(data, { raw: { width, height, channels } })
+    .toColourspace('srgb')
+    .removeAlpha()
+    .raw()
+    .toBuffer();
 }
 
 function unreadable(error: Error): never {

@@ -1,4 +1,15 @@
-import { applyDecorators, Body, Controller, Get, Header, Param, ParseIntPipe, Post, Query, StreamableFile } from '@nestjs/common';
+import {
+  applyDecorators,
+  Body,
+  Controller,
+  Get,
+  Header,
+  Param,
+  ParseIntPipe,
+  Post,
+  Query,
+  StreamableFile,
+} from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiOkResponse, ApiParam, ApiProduces, ApiTags } from '@nestjs/swagger';
 
 import { SCRIPT_PROBLEMS } from '../brain/brain.problems.js';
@@ -16,7 +27,10 @@ import { OVERLAY_NOT_FOUND, VisionService } from './vision.service.js';
 const TakesPhoto = (): MethodDecorator =>
   applyDecorators(
     ApiConsumes(...IMAGE_TYPES),
-    ApiBody({ schema: { type: 'string', format: 'binary' }, description: 'The photo itself: JPEG, PNG or WebP' }),
+    ApiBody({
+      schema: { type: 'string', format: 'binary' },
+      description: 'The photo itself: JPEG, PNG or WebP',
+    }),
     Fails(
       REQUEST_INVALID,
       BODY_TOO_LARGE,
@@ -45,7 +59,7 @@ export class VisionController {
   @Get('analyses/:analysisId/overlay')
   @AllowedFrom('operator')
   @Header('content-type', 'image/jpeg')
-  @ApiParam({ name: 'analysisId', example: 1, schema: { type: 'integer' } })
+  @ApiParam({ name: 'analysisId', example: 1, type: Number })
   @ApiProduces('image/jpeg')
   @ApiOkResponse({ schema: { type: 'string', format: 'binary' } })
   @Fails(REQUEST_INVALID, OVERLAY_NOT_FOUND)

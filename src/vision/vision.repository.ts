@@ -29,7 +29,11 @@ export const visionMigrations: Migrations = {
         .addColumn('body', 'text', (column) => column.notNull())
         .addColumn('overlay', sql`blob`)
         .execute();
-      await database.schema.createIndex('analyses_of_system').on('analyses').columns(['system_id', 'id']).execute();
+      await database.schema
+        .createIndex('analyses_of_system')
+        .on('analyses')
+        .columns(['system_id', 'id'])
+        .execute();
     },
   },
 };

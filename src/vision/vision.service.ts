@@ -32,7 +32,8 @@ export class VisionService {
   ) {}
 
   async analyse(upload: unknown, systemId: string | null, observedAt?: string): Promise<Analysis> {
-    if (!Buffer.isBuffer(upload)) throw BODY_MEDIA_TYPE.happened(`The body must be one of ${IMAGE_TYPES.join(', ')}`);
+    if (!Buffer.isBuffer(upload))
+      throw BODY_MEDIA_TYPE.happened(`The body must be one of ${IMAGE_TYPES.join(', ')}`);
     if (systemId !== null) await this.systems.find(systemId);
     const { data, width, height, format, originalWidth, originalHeight } = await decodePhoto(upload);
     const request = { width, height, channels: 3, overlay: true } as const;
@@ -73,7 +74,9 @@ export class VisionService {
       { sensor: 'browning', value: figures.browning.value, observedAt },
     ].filter((reading) => reading.value !== null);
     const { results } = await this.readings.ingest(systemId, readings);
-    return readings.filter((_, index) => results[index]?.outcome !== 'refused').map((reading) => reading.sensor);
+    return readings
+      .filter((_, index) => results[index]?.outcome !== 'refused')
+      .map((reading) => reading.sensor);
   }
 }
 

@@ -74,7 +74,12 @@ export class Server {
     throw new Error(`waited in vain until ${what}; the service said:\n${this.output}`);
   }
 
-  request(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+  request(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<Answer> {
     const isRaw = typeof body === 'string' || Buffer.isBuffer(body);
     return this.send(path, {
       method,

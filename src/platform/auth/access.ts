@@ -19,8 +19,4 @@ export const Public = (): MethodDecorator => SetMetadata(ACCESS, 'public' satisf
  * A device key reaches only routes of its own system (`:systemId` in the path).
  */
 export const AllowedFrom = (role: Role): MethodDecorator =>
-  applyDecorators(
-    SetMetadata(ACCESS, role),
-    ApiBearerAuth(),
-    Fails(KEY_MISSING, KEY_INVALID, KEY_FORBIDDEN),
-  );
+  applyDecorators(SetMetadata(ACCESS, role), ApiBearerAuth(), Fails(KEY_MISSING, KEY_INVALID, KEY_FORBIDDEN));

@@ -29,9 +29,12 @@ export class AuthGuard implements CanActivate {
       throw KEY_MISSING.happened({ headers: { 'www-authenticate': 'Bearer' } });
     }
     const holder = await this.keys.identify(secret);
-    if (!holder) throw KEY_INVALID.happened({ headers: { 'www-authenticate': 'Bearer error="invalid_token"' } });
+    if (!holder)
+      throw KEY_INVALID.happened({ headers: { 'www-authenticate': 'Bearer error="invalid_token"' } });
     if (!access || ROLES.indexOf(holder.role) < ROLES.indexOf(access)) {
-      throw KEY_FORBIDDEN.happened(`This route needs the role ${access ?? 'of nobody'}; the key has ${holder.role}`);
+      throw KEY_FORBIDDEN.happened(
+        `This route needs the role ${access ?? 'of nobody'}; the key has ${holder.role}`,
+      );
     }
     const { systemId } = request.params as { systemId?: string };
     if (holder.role === 'device' && holder.systemId !== systemId) {

@@ -21,9 +21,13 @@ export async function openDatabase(dataDir: string, migrations: Migrations): Pro
   const database = new Kysely<unknown>({
     dialect: new SqliteDialect({ database: new NodeSqliteDatabase(join(dataDir, DATABASE_FILE)) }),
   });
-  const migrator = new Migrator({ db: database, provider: { getMigrations: () => Promise.resolve(migrations) } });
+  const migrator = new Migrator({
+    db: database,
+    provider: { getMigrations: () => Promise.resolve(migrations) },
+  });
   const { error } = await migrator.migrateToLatest();
-  if (error) throw error instanceof Error ? error : new Error('the database could not be migrated', { cause: error });
+  if (error)
+    throw error instanceof Error ? error : new Error('the database could not be migrated', { cause: error });
   return database;
 }
 

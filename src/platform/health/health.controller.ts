@@ -4,35 +4,8 @@ import { ApiOkResponse, ApiServiceUnavailableResponse, ApiTags } from '@nestjs/s
 import type { FastifyReply } from 'fastify';
 
 import { Public } from '../auth/access.js';
+import { Liveness, Readiness } from './health.dto.js';
 import { HealthRegistry } from './health.registry.js';
-
-export class Liveness {
-  /** @example alive */
-  status: 'alive';
-
-  /**
-   * The host that answered.
-   * @example aquaponia-1
-   */
-  host: string;
-}
-
-export class Readiness {
-  /** @example ready */
-  status: 'ready' | 'unready';
-
-  /**
-   * The host that answered.
-   * @example aquaponia-1
-   */
-  host: string;
-
-  /**
-   * What each part says of itself: the database, each pool of workers, the newest reading.
-   * @example { "database": { "ready": true }, "readings": { "ready": true, "newestReadingAgeSeconds": 12 } }
-   */
-  parts: Record<string, unknown>;
-}
 
 @ApiTags('health')
 @Controller({ path: 'health', version: VERSION_NEUTRAL })

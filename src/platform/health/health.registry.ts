@@ -23,7 +23,10 @@ export class HealthRegistry {
         try {
           return [name, await check()] as const;
         } catch (error) {
-          return [name, { ready: false, error: error instanceof Error ? error.message : String(error) }] as const;
+          return [
+            name,
+            { ready: false, error: error instanceof Error ? error.message : String(error) },
+          ] as const;
         }
       }),
     );

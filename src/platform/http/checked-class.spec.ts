@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 
+import { describe, expect, it } from '@jest/globals';
 import { plainToInstance, Type } from 'class-transformer';
 import {
   ArrayMaxSize,
@@ -62,12 +63,32 @@ class Tree {
 const good = (): Record<string, unknown> => ({
   kind: 'oak',
   tall: true,
-  leaves: [{ name: 'a', size: 1 }, { name: 'b', size: null }],
+  leaves: [
+    { name: 'a', size: 1 },
+    { name: 'b', size: null },
+  ],
   top: { name: 'c', size: 0 },
   marks: ['x1', 'x'],
 });
 
-const WRONG = [undefined, null, NaN, Infinity, -1, 11, 1.5, 'oaken', '', '1', [], {}, [{}], [null], ['y'], true];
+const WRONG = [
+  undefined,
+  null,
+  NaN,
+  Infinity,
+  -1,
+  11,
+  1.5,
+  'oaken',
+  '',
+  '1',
+  [],
+  {},
+  [{}],
+  [null],
+  ['y'],
+  true,
+];
 
 describe('a checked class', () => {
   const checked = CheckedClass.of(Tree);
@@ -101,7 +122,8 @@ describe('a checked class', () => {
       for (const value of WRONG) {
         const plain = good();
         place(plain as never, value);
-        if (checked.accepts(plain)) expect([place.toString(), value, byClassValidator(plain)]).toEqual([place.toString(), value, true]);
+        if (checked.accepts(plain))
+          expect([place.toString(), value, byClassValidator(plain)]).toEqual([place.toString(), value, true]);
       }
     }
   });

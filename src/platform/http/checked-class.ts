@@ -10,6 +10,8 @@ interface CheckedProperty {
   conditions: Test[];
   tests: Test[];
   nested: CheckedClass<object> | undefined;
+  /** Whether `nested` is said of each item of a list; a list is no object, nor the other way round. */
+  isList: boolean;
 }
 
 /** The kinds of class-validator's metadata that this reads; a class with any other keeps to class-validator itself. */
@@ -73,16 +75,20 @@ export class CheckedClass<T extends object> {
         }
         case 'nestedValidation':
           property.nested = CheckedClass.of(this.typeOf(rule.propertyName));
+          property.isList = rule.each;
           break;
         case 'customValidation': {
           const [constraint] = storage.getTargetValidatorConstraints(rule.constraintCls);
-          const validator = constraint!.instance as ValidatorConstraintInterface;
+          const validator = constraint!.instance;
           const { propertyName, constraints } = rule as { propertyName: string; constraints: unknown[] };
           const targetName = this.cls.name;
           const test: Test = (value, object) =>
-            validator.validate(value, { value, object, constraints, property: propertyName, targetName }) === true;
+            validator.validate(value, { value, object, constraints, property: propertyName, targetName }) ===
+            true;
           property.tests.push(
-            rule.each ? (value, object) => Array.isArray(value) && value.every((item) => test(item, object)) : test,
+            rule.each
+              ? (value, object) => Array.isArray(value) && value.every((item) => test(item, object))
+              : test,
           );
           break;
         }
@@ -95,7 +101,7 @@ export class CheckedClass<T extends object> {
   private property(name: string): CheckedProperty {
     let property = this.properties.get(name);
     if (!property) {
-      property = { conditions: [], tests: [], nested: undefined };
+      property = { conditions: [], tests: [], nested: undefined, isList: false };
       this.properties.set(name, property);
     }
     return property;
@@ -108,11 +114,14 @@ export class CheckedClass<T extends object> {
   }
 }
 
-function isAccepted(value: unknown, object: Plain, { conditions, tests, nested }: CheckedProperty): boolean {
+function isAccepted(
+  value: unknown,
+  object: Plain,
+  { conditions, tests, nested, isList }: CheckedProperty,
+): boolean {
   for (const condition of conditions) if (!condition(value, object)) return true;
   for (const test of tests) if (!test(value, object)) return false;
   if (!nested) return true;
-  if (!Array.isArray(value)) return nested.accepts(value);
-  for (const item of value) if (!nested.accepts(item)) return false;
-  return true;
+  if (!isList) return nested.accepts(value);
+  return Array.isArray(value) && value.every((item) => nested.accepts(item));
 }

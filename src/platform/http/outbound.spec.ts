@@ -1,3 +1,4 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -28,12 +29,16 @@ describe('an address that a user named', () => {
     expect(isPublicAddress(address)).toBe(false);
   });
 
-  it.each(['http://127.0.0.1/', 'http://2130706433/', 'http://0x7f.1/', 'http://[::1]:80/', 'http://localhost:3000/', 'http://a.localhost/'])(
-    '%s is private as it stands',
-    (url) => {
-      expect(namesPrivateAddress(url)).toBe(true);
-    },
-  );
+  it.each([
+    'http://127.0.0.1/',
+    'http://2130706433/',
+    'http://0x7f.1/',
+    'http://[::1]:80/',
+    'http://localhost:3000/',
+    'http://a.localhost/',
+  ])('%s is private as it stands', (url) => {
+    expect(namesPrivateAddress(url)).toBe(true);
+  });
 });
 
 describe('a request to it', () => {
@@ -56,7 +61,12 @@ describe('a request to it', () => {
     server.close();
   });
 
-  const post = (path: string, mayBePrivate: boolean, host = '127.0.0.1', timeoutMs = 5_000): Promise<number> =>
+  const post = (
+    path: string,
+    mayBePrivate: boolean,
+    host = '127.0.0.1',
+    timeoutMs = 5_000,
+  ): Promise<number> =>
     postOutbound({ url: `http://${host}:${port}${path}`, headers: {}, body: '{}', timeoutMs, mayBePrivate });
 
   it('is not made where the address is private', async () => {

@@ -44,7 +44,13 @@ interface OutboundRequest {
 }
 
 /** POSTs to an address that a user named; follows no redirect, reads no answer. @returns the status. */
-export async function postOutbound({ url, headers, body, timeoutMs, mayBePrivate }: OutboundRequest): Promise<number> {
+export async function postOutbound({
+  url,
+  headers,
+  body,
+  timeoutMs,
+  mayBePrivate,
+}: OutboundRequest): Promise<number> {
   if (!mayBePrivate && namesPrivateAddress(url)) throw new PrivateAddressError('the address is private');
   const send = url.startsWith('https:') ? httpsRequest : httpRequest;
   return new Promise((resolve, reject) => {

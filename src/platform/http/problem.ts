@@ -14,7 +14,7 @@ export class FieldProblem {
 
   /**
    * The rule in words, with the limit.
-   * @example value must be a number
+   * @example 'value must be a number'
    */
   message: string;
 }
@@ -29,7 +29,7 @@ export class ProblemDetails {
 
   /**
    * The kind of problem in words.
-   * @example The request does not have the form that this route describes
+   * @example 'The request does not have the form that this route describes'
    */
   title: string;
 
@@ -47,7 +47,7 @@ export class ProblemDetails {
 
   /**
    * What happened this time.
-   * @example 1 field is wrong
+   * @example '1 field is wrong'
    */
   detail: string;
 
@@ -110,14 +110,22 @@ export const REQUEST_INVALID = new ProblemType(
   'The request does not have the form that this route describes',
 );
 export const BODY_NOT_JSON = new ProblemType('BODY.NOT_JSON', 400, 'The body is not JSON');
-export const BODY_TOO_LARGE = new ProblemType('BODY.TOO_LARGE', 413, 'The body is larger than this route takes');
+export const BODY_TOO_LARGE = new ProblemType(
+  'BODY.TOO_LARGE',
+  413,
+  'The body is larger than this route takes',
+);
 export const BODY_MEDIA_TYPE = new ProblemType(
   'BODY.MEDIA_TYPE',
   415,
   'The body is of a media type that this route does not take',
 );
 export const ROUTE_NOT_FOUND = new ProblemType('ROUTE.NOT_FOUND', 404, 'There is no such route');
-export const KEY_MISSING = new ProblemType('KEY.MISSING', 401, 'This route needs a key: Authorization: Bearer <key>');
+export const KEY_MISSING = new ProblemType(
+  'KEY.MISSING',
+  401,
+  'This route needs a key: Authorization: Bearer <key>',
+);
 export const KEY_INVALID = new ProblemType('KEY.INVALID', 401, 'The key is not known, or was revoked');
 export const KEY_FORBIDDEN = new ProblemType('KEY.FORBIDDEN', 403, 'The key does not allow this');
 export const INTERNAL_ERROR = new ProblemType('INTERNAL.ERROR', 500, 'Something is wrong on our side');

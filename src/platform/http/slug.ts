@@ -7,6 +7,7 @@ export const SLUG = /^[a-z0-9][a-z0-9-]{0,62}$/;
 export const IsSlug = (): PropertyDecorator =>
   applyDecorators(
     Matches(SLUG, {
-      message: '$property must have 1 to 63 lower-case letters, digits and hyphens, and not begin with a hyphen',
+      message:
+        '$property must have 1 to 63 lower-case letters, digits and hyphens, and not begin with a hyphen',
     }),
   );

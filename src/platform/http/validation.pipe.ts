@@ -35,12 +35,20 @@ export class RequestValidationPipe extends ValidationPipe {
   }
 
   /** A body in order takes the short way; whatever is not comes back here for the words. */
-  override transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
+  override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
     const { type, metatype } = metadata;
-    if (type === 'body' && metatype && this.toValidate(metadata)) {
-      const checked = CheckedClass.of(metatype as ClassConstructor<object>);
-      if (checked.accepts(value)) return Promise.resolve(checked.instantiate(value));
-    }
-    return super.transform(value, metadata) as Promise<unknown>;
+    if (type !== 'body' || !metatype || !this.toValidate(metadata)) return super.transform(value, metadata);
+    const checked = CheckedClass.of(metatype as ClassConstructor<object>);
+    if (checked.accepts(value)) return checked.instantiate(value);
+    const transformed: unknown = await super.transform(value, metadata).catch(tooDeep);
+    // class-validator has no words for a nested object that is missing or a list, nor for members named like built-ins.
+    if (value)
+      throw REQUEST_INVALID.happened('An object is missing, is a list, or has a member of a reserved name');
+    return transformed;
   }
+}
+
+/** class-transformer follows nesting by recursion, and whoever sends enough of it overflows the stack. */
+function tooDeep(error: unknown): never {
+  throw error instanceof RangeError ? REQUEST_INVALID.happened('The body is nested too deeply') : error;
 }

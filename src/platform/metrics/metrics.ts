@@ -18,7 +18,13 @@ export class Metrics {
   }
 
   histogram<Label extends string>(name: string, help: string, labelNames: Label[] = []): Histogram<Label> {
-    return new Histogram({ name: PREFIX + name, help, labelNames, buckets: SECONDS, registers: [this.registry] });
+    return new Histogram({
+      name: PREFIX + name,
+      help,
+      labelNames,
+      buckets: SECONDS,
+      registers: [this.registry],
+    });
   }
 
   /** A figure read when somebody asks for it. */
@@ -34,7 +40,7 @@ export class Metrics {
       labelNames,
       registers: [this.registry],
       collect(): void | Promise<void> {
-        return collect(this as unknown as Gauge<Label>);
+        return collect(this);
       },
     });
   }

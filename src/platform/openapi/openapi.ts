@@ -22,7 +22,11 @@ export function describeApi(app: NestFastifyApplication, version: string): OpenA
     .setTitle('Aquaponia')
     .setDescription(DESCRIPTION)
     .setVersion(version)
-    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'A key: the admin key of the first start, or one of /v1/keys' });
+    .addBearerAuth({
+      type: 'http',
+      scheme: 'bearer',
+      description: 'A key: the admin key of the first start, or one of /v1/keys',
+    });
   for (const [name, description] of [
     ['systems', 'What stands on the farm: loops of water, devices, sensors, actuators, profiles'],
     ['readings', 'The series: batches in, ranges and status out'],
