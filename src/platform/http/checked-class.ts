@@ -1,6 +1,6 @@
 import { defaultMetadataStorage } from 'class-transformer/cjs/storage.js';
 import type { ClassConstructor } from 'class-transformer';
-import { getMetadataStorage, type ValidatorConstraintInterface } from 'class-validator';
+import { getMetadataStorage } from 'class-validator';
 
 type Plain = Record<string, unknown>;
 type Test = (value: unknown, object: Plain) => boolean;
