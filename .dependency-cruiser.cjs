@@ -9,12 +9,19 @@ const onlyTo = (room, allowed) => ({
 
 module.exports = {
   forbidden: [
-    { name: 'no-circles', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    {
+      name: 'no-circles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
     onlyTo('platform', ['platform']),
     onlyTo('brain', ['platform']),
     onlyTo('systems', ['platform']),
     onlyTo('readings', ['systems', 'platform']),
-    ...['vision', 'control', 'notifications'].map((room) => onlyTo(room, ['readings', 'systems', 'brain', 'platform'])),
+    ...['vision', 'control', 'notifications'].map((room) =>
+      onlyTo(room, ['readings', 'systems', 'brain', 'platform']),
+    ),
     {
       name: 'no-dev-packages-in-the-service',
       severity: 'error',
@@ -26,6 +33,9 @@ module.exports = {
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'types'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+    },
   },
 };

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import sharp, { type SharpOptions } from 'sharp';
 
+import { Pool } from '../dist/brain/pool.js';
+import { readConfig } from '../dist/platform/config.js';
 import { applyLoad, type Load, type LoadResult } from './load.ts';
 import {
   ADMIN_KEY,
@@ -122,10 +124,6 @@ async function fuzzyFigures(oursUrl: string, uvicornUrl: string): Promise<Figure
 
 /** The pool alone, without HTTP: the round trip less what the script says it computed. */
 async function poolFigures(): Promise<Figure[]> {
-  const { Pool } = (await import(join(ROOT, 'dist/brain/pool.js'))) as typeof import('../src/brain/pool.js');
-  const { readConfig } = (await import(
-    join(ROOT, 'dist/platform/config.js')
-  )) as typeof import('../src/platform/config.js');
   const command = { script: 'fuzzy_controller', python: PYTHON, scriptsDir: PYTHON_DIR };
   const pool = new Pool(command, readConfig({}).pools.fuzzy_controller!, pino({ level: 'silent' }));
   const overheads: number[] = [];

@@ -123,7 +123,8 @@ function addHydroponics(
       .filter((file) => file.endsWith('.json'))
       .flatMap((file) => JSON.parse(readFileSync(join(path, file), 'utf8')) as { value: number | null }[])
       .map(({ value }) => value);
-    const sentinels = quantity === 'water-temperature' ? values.filter((value) => value === 255) : [];
+    const sentinels: (number | null)[] =
+      quantity === 'water-temperature' ? values.filter((value) => value === 255) : [];
     if (sentinels.length > 0) {
       const caught = sentinels.filter((value) => !isUsable(quantity, value));
       add(`hydroponics ${folder}: 255`, KNOWN_SENTINELS, sentinels.length, caught.length);

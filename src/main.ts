@@ -8,6 +8,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { AppModule } from './app.module.js';
 import { KeysService } from './platform/auth/keys.service.js';
 import { type Config, ConfigError, readConfig } from './platform/config.js';
+import { admitBodies } from './platform/http/admission.js';
 import { MAX_JSON_BYTES, observeRequests, requestId } from './platform/http/http.js';
 import { RequestValidationPipe } from './platform/http/validation.pipe.js';
 import { createLogger, NestLogger } from './platform/logging.js';
@@ -35,6 +36,7 @@ async function start(config: Config): Promise<void> {
   app.useGlobalPipes(new RequestValidationPipe());
   app.useBodyParser(IMAGE_TYPES, { bodyLimit: MAX_IMAGE_BYTES });
   observeRequests(app, app.get(Metrics), logger);
+  admitBodies(app, app.get(KeysService), MAX_IMAGE_BYTES);
   serveDocumentation(app, describeApi(app, version));
   await app.listen(config.port, config.host);
 

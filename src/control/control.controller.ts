@@ -41,8 +41,9 @@ export class ControlController {
   }
 
   /**
-   * Decide for a system from its newest good and fresh readings. The controller proposes, the interlocks dispose, the
-   * decision is stored with its reasons; with `issueCommands`, devices can fetch what follows from it.
+   * Decide for a system from its newest good and fresh readings.
+   * @remarks The controller proposes, the interlocks dispose, and the decision is stored with its reasons. It listens
+   * to the first sensor of each quantity. With `issueCommands`, devices can fetch what follows from it.
    */
   @Post('systems/:systemId/decisions')
   @AllowedFrom('operator')

@@ -23,8 +23,10 @@ export class ReadingsController {
   constructor(private readonly readings: ReadingsService) {}
 
   /**
-   * Post a batch of readings. What the answer calls stored is on the disk; the same reading again changes nothing;
-   * a value that no working probe reports is kept with its quality and without a usable value.
+   * Post a batch of readings.
+   * @remarks What the answer calls stored is on the disk. The same reading again changes nothing. A value that no
+   * working probe reports is kept with its quality and without a usable value. One bad reading never sinks its batch;
+   * where not one could be taken, the answer is 422.
    */
   @Post('readings')
   @HttpCode(200)

@@ -15,7 +15,12 @@ import { ApiBody, ApiConsumes, ApiOkResponse, ApiParam, ApiProduces, ApiTags } f
 import { SCRIPT_PROBLEMS } from '../brain/brain.problems.js';
 import { AllowedFrom } from '../platform/auth/access.js';
 import { PageQuery } from '../platform/http/page.js';
-import { BODY_MEDIA_TYPE, BODY_TOO_LARGE, REQUEST_INVALID } from '../platform/http/problem.js';
+import {
+  BODIES_TOO_MANY,
+  BODY_MEDIA_TYPE,
+  BODY_TOO_LARGE,
+  REQUEST_INVALID,
+} from '../platform/http/problem.js';
 import { Fails } from '../platform/openapi/fails.js';
 import { READINGS_REFUSED } from '../readings/readings.service.js';
 import { InSystem } from '../systems/systems.controller.js';
@@ -34,6 +39,7 @@ const TakesPhoto = (): MethodDecorator =>
     Fails(
       REQUEST_INVALID,
       BODY_TOO_LARGE,
+      BODIES_TOO_MANY,
       BODY_MEDIA_TYPE,
       IMAGE_UNREADABLE,
       IMAGE_TOO_LARGE,

@@ -24,13 +24,7 @@ export class AuthGuard implements CanActivate {
     const access = this.reflector.get<Access | undefined>(ACCESS, context.getHandler());
     if (access === 'public') return true;
     const request = context.switchToHttp().getRequest<FastifyRequest>();
-    const [scheme, secret] = request.headers.authorization?.split(' ') ?? [];
-    if (scheme?.toLowerCase() !== 'bearer' || !secret) {
-      throw KEY_MISSING.happened({ headers: { 'www-authenticate': 'Bearer' } });
-    }
-    const holder = await this.keys.identify(secret);
-    if (!holder)
-      throw KEY_INVALID.happened({ headers: { 'www-authenticate': 'Bearer error="invalid_token"' } });
+    const holder = (request.keyHolder ??= await identifyHolder(request, this.keys));
     if (!access || ROLES.indexOf(holder.role) < ROLES.indexOf(access)) {
       throw KEY_FORBIDDEN.happened(
         `This route needs the role ${access ?? 'of nobody'}; the key has ${holder.role}`,
@@ -40,7 +34,19 @@ export class AuthGuard implements CanActivate {
     if (holder.role === 'device' && holder.systemId !== systemId) {
       throw KEY_FORBIDDEN.happened('A device key reaches only its own system');
     }
-    request.keyHolder = holder;
     return true;
   }
+}
+
+/** @throws KEY_MISSING, KEY_INVALID */
+export async function identifyHolder(request: FastifyRequest, keys: KeysService): Promise<KeyHolder> {
+  const [scheme, secret] = request.headers.authorization?.split(' ') ?? [];
+  if (scheme?.toLowerCase() !== 'bearer' || !secret) {
+    throw KEY_MISSING.happened({ headers: { 'www-authenticate': 'Bearer' } });
+  }
+  const holder = await keys.identify(secret);
+  if (!holder) {
+    throw KEY_INVALID.happened({ headers: { 'www-authenticate': 'Bearer error="invalid_token"' } });
+  }
+  return holder;
 }

@@ -115,6 +115,11 @@ export const BODY_TOO_LARGE = new ProblemType(
   413,
   'The body is larger than this route takes',
 );
+export const BODIES_TOO_MANY = new ProblemType(
+  'BODY.TOO_MANY',
+  503,
+  'Too many large bodies are under way at once',
+);
 export const BODY_MEDIA_TYPE = new ProblemType(
   'BODY.MEDIA_TYPE',
   415,

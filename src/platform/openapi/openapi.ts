@@ -58,6 +58,6 @@ export function serveDocumentation(app: NestFastifyApplication, document: OpenAP
   SwaggerModule.setup('docs', app, document, {
     jsonDocumentUrl: 'openapi.json',
     customSiteTitle: 'Aquaponia',
-    swaggerOptions: { persistAuthorization: true, displayRequestDuration: true, tagsSorter: undefined },
+    swaggerOptions: { persistAuthorization: true, displayRequestDuration: true },
   });
 }

@@ -1,0 +1,37 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyReply, FastifyRequest, RawServerDefault } from 'fastify';
+
+import { identifyHolder } from '../auth/auth.guard.js';
+import type { KeysService } from '../auth/keys.service.js';
+import { BODIES_TOO_MANY } from './problem.js';
+
+/** Bodies wait in memory until they are whole; together they may not take more than this. */
+export const MAX_BYTES_AT_ONCE = 192 * 1024 * 1024;
+
+const METHODS_WITHOUT_BODY = ['GET', 'HEAD', 'OPTIONS'];
+
+/**
+ * Before a body is read: who sends it must have a key, and there must be room for it. The guard comes after the body,
+ * so that without this, anyone who reaches the port could fill the memory.
+ */
+export function admitBodies(
+  app: NestFastifyApplication<RawServerDefault>,
+  keys: KeysService,
+  largestBody: number,
+): void {
+  let bytesInFlight = 0;
+  const fastify = app.getHttpAdapter().getInstance();
+  fastify.addHook('onRequest', async (request: FastifyRequest, reply: FastifyReply) => {
+    if (METHODS_WITHOUT_BODY.includes(request.method)) return;
+    request.keyHolder = await identifyHolder(request, keys);
+    // JSON is bounded by its own small limit.
+    if (request.headers['content-type']?.startsWith('application/json')) return;
+    // A body that does not say its length can be as large as the largest.
+    const bytes = Math.min(Number(request.headers['content-length'] ?? largestBody), largestBody);
+    if (bytesInFlight + bytes > MAX_BYTES_AT_ONCE) {
+      throw BODIES_TOO_MANY.happened({ headers: { 'retry-after': '2' } });
+    }
+    bytesInFlight += bytes;
+    reply.raw.once('close', () => (bytesInFlight -= bytes));
+  });
+}
