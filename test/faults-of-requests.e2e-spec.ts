@@ -1,5 +1,9 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { type IncomingMessage, request } from 'node:http';
+import { json } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 
 import { greyPng, jpegOf, plants } from './helpers/images.ts';
 import { expectProblem } from './helpers/problem.ts';
@@ -41,6 +45,21 @@ async function expectNothingStored(act: () => Promise<void>): Promise<void> {
   expect(await stored()).toEqual(before);
 }
 
+/** Says how long a body will be and sends none of it: whoever refuses it by its length answers at once. */
+async function announce(path: string, type: string, bytes: number): Promise<Answer> {
+  const headers = { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': type, 'content-length': bytes };
+  const asked = request(server.url + path, { method: 'POST', headers });
+  asked.flushHeaders();
+  const [response] = (await once(asked, 'response')) as [IncomingMessage];
+  const body: unknown = await json(response);
+  asked.on('error', () => undefined).destroy();
+  return {
+    status: response.statusCode!,
+    headers: new Headers(response.headers as Record<string, string>),
+    body,
+  };
+}
+
 const inSeconds = (seconds: number) => new Date(Date.now() + seconds * 1000).toISOString();
 const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth);
 
@@ -48,42 +67,156 @@ describe('a request of the wrong form', () => {
   type Case = [what: string, method: string, path: string, body: unknown, field: string];
 
   it.each<Case>([
-    ['a system with an unknown field', 'POST', '/v1/systems', { ...GREENHOUSE, id: 'new', colour: 'red' }, 'colour'],
-    ['a system without a name', 'POST', '/v1/systems', { id: 'new', species: 'nile-tilapia', crop: 'lettuce' }, 'name'],
-    ['a system of a number as its name', 'POST', '/v1/systems', { ...GREENHOUSE, id: 'new', name: 7 }, 'name'],
+    [
+      'a system with an unknown field',
+      'POST',
+      '/v1/systems',
+      { ...GREENHOUSE, id: 'new', colour: 'red' },
+      'colour',
+    ],
+    [
+      'a system without a name',
+      'POST',
+      '/v1/systems',
+      { id: 'new', species: 'nile-tilapia', crop: 'lettuce' },
+      'name',
+    ],
+    [
+      'a system of a number as its name',
+      'POST',
+      '/v1/systems',
+      { ...GREENHOUSE, id: 'new', name: 7 },
+      'name',
+    ],
     ['a system with an id for a path', 'POST', '/v1/systems', { ...GREENHOUSE, id: '../etc' }, 'id'],
-    ['a system of unknown fish', 'POST', '/v1/systems', { ...GREENHOUSE, id: 'new', species: 'shark' }, 'species'],
-    ['a template named by a built-in', 'POST', '/v1/systems', { ...GREENHOUSE, id: 'new', template: 'toString' }, 'template'],
-    ['an altitude as text', 'POST', '/v1/systems', { ...GREENHOUSE, id: 'new', altitudeM: '250' }, 'altitudeM'],
-    ['an altitude above every mountain', 'POST', '/v1/systems', { ...GREENHOUSE, id: 'new', altitudeM: 9000 }, 'altitudeM'],
-    ['a list for a system', 'POST', '/v1/systems', [GREENHOUSE], 'body'],
+    [
+      'a system of unknown fish',
+      'POST',
+      '/v1/systems',
+      { ...GREENHOUSE, id: 'new', species: 'shark' },
+      'species',
+    ],
+    [
+      'a template named by a built-in',
+      'POST',
+      '/v1/systems',
+      { ...GREENHOUSE, id: 'new', template: 'toString' },
+      'template',
+    ],
+    [
+      'an altitude as text',
+      'POST',
+      '/v1/systems',
+      { ...GREENHOUSE, id: 'new', altitudeM: '250' },
+      'altitudeM',
+    ],
+    [
+      'an altitude above every mountain',
+      'POST',
+      '/v1/systems',
+      { ...GREENHOUSE, id: 'new', altitudeM: 9000 },
+      'altitudeM',
+    ],
+    ['a list for a system', 'POST', '/v1/systems', [GREENHOUSE], 'name'],
     ['a device without a name', 'POST', `${HERE}/devices`, { id: 'new' }, 'name'],
-    ['a sensor of an unknown quantity', 'POST', `${HERE}/sensors`, { id: 'new', deviceId: 'water', quantity: 'mood', place: 'tank' }, 'quantity'],
-    ['an actuator of an unknown kind', 'POST', `${HERE}/actuators`, { id: 'new', deviceId: 'water', kind: 'cannon', place: 'tank' }, 'kind'],
+    [
+      'a sensor of an unknown quantity',
+      'POST',
+      `${HERE}/sensors`,
+      { id: 'new', deviceId: 'water', quantity: 'mood', place: 'tank' },
+      'quantity',
+    ],
+    [
+      'an actuator of an unknown kind',
+      'POST',
+      `${HERE}/actuators`,
+      { id: 'new', deviceId: 'water', kind: 'cannon', place: 'tank' },
+      'kind',
+    ],
     ['no reading', 'POST', `${HERE}/readings`, { readings: [] }, 'readings'],
     ['readings that are no list', 'POST', `${HERE}/readings`, { readings: { ph: 7 } }, 'readings'],
-    ['more readings than a batch holds', 'POST', `${HERE}/readings`, { readings: Array(10_001).fill({ sensor: 'ph', value: 7 }) }, 'readings'],
-    ['an unknown field beside the readings', 'POST', `${HERE}/readings`, { readings: [{ sensor: 'ph', value: 7 }], sensor: 'ph' }, 'sensor'],
+    [
+      'more readings than a batch holds',
+      'POST',
+      `${HERE}/readings`,
+      { readings: Array(10_001).fill({ sensor: 'ph', value: 7 }) },
+      'readings',
+    ],
+    [
+      'an unknown field beside the readings',
+      'POST',
+      `${HERE}/readings`,
+      { readings: [{ sensor: 'ph', value: 7 }], sensor: 'ph' },
+      'sensor',
+    ],
     ['an unknown input', 'POST', '/v1/control/evaluations', { inputs: { nitrate: 1 } }, 'inputs.nitrate'],
     ['an input beyond its range', 'POST', '/v1/control/evaluations', { inputs: { ph: 15 } }, 'inputs.ph'],
     ['an input as text', 'POST', '/v1/control/evaluations', { inputs: { ph: 'NaN' } }, 'inputs.ph'],
     ['inputs that are null', 'POST', '/v1/control/evaluations', { inputs: null }, 'inputs'],
-    ['a crop without a species', 'POST', '/v1/control/evaluations', { inputs: { ph: 7 }, crop: 'basil' }, 'crop'],
-    ['a decision with a word for a truth value', 'POST', `${HERE}/decisions`, { issueCommands: 'yes' }, 'issueCommands'],
-    ['no reading to classify', 'POST', '/v1/notifications/classifications', { readings: [], species: 'nile-tilapia' }, 'readings'],
-    ['null for a reading to classify', 'POST', '/v1/notifications/classifications', { readings: [null], species: 'nile-tilapia' }, 'readings.0'],
-    ['an unknown quantity to classify', 'POST', '/v1/notifications/classifications', { readings: [{ quantity: 'mood', value: 1 }], species: 'nile-tilapia' }, 'readings.0.quantity'],
+    [
+      'a crop without a species',
+      'POST',
+      '/v1/control/evaluations',
+      { inputs: { ph: 7 }, crop: 'basil' },
+      'crop',
+    ],
+    [
+      'a decision with a word for a truth value',
+      'POST',
+      `${HERE}/decisions`,
+      { issueCommands: 'yes' },
+      'issueCommands',
+    ],
+    [
+      'no reading to classify',
+      'POST',
+      '/v1/notifications/classifications',
+      { readings: [], species: 'nile-tilapia' },
+      'readings',
+    ],
+    [
+      'null for a reading to classify',
+      'POST',
+      '/v1/notifications/classifications',
+      { readings: [null], species: 'nile-tilapia' },
+      'readings.0',
+    ],
+    [
+      'an unknown quantity to classify',
+      'POST',
+      '/v1/notifications/classifications',
+      { readings: [{ quantity: 'mood', value: 1 }], species: 'nile-tilapia' },
+      'readings.0.quantity',
+    ],
     ['a webhook to a file', 'POST', '/v1/webhooks', { id: 'new', url: 'file:///etc/passwd' }, 'url'],
     ['a key of an unknown role', 'POST', '/v1/keys', { id: 'new', role: 'root' }, 'role'],
-    ['a command that ended in another way than there is', 'POST', `${HERE}/commands/1/acknowledgement`, { outcome: 'maybe' }, 'outcome'],
+    [
+      'a command that ended in another way than there is',
+      'POST',
+      `${HERE}/commands/1/acknowledgement`,
+      { outcome: 'maybe' },
+      'outcome',
+    ],
     ['a page of nothing', 'GET', `${HERE}/decisions?limit=0`, undefined, 'limit'],
     ['a page without end', 'GET', `${HERE}/notifications?limit=1001`, undefined, 'limit'],
     ['two limits', 'GET', `${HERE}/sensors/ph/readings?limit=1&limit=2`, undefined, 'limit'],
     ['an unknown parameter', 'GET', `${HERE}/sensors/ph/readings?since=0`, undefined, 'since'],
     ['a time in words', 'GET', `${HERE}/sensors/ph/readings?from=yesterday`, undefined, 'from'],
-    ['a period that ends before it begins', 'GET', `${HERE}/sensors/ph/readings?from=2026-02-02&to=2026-02-01`, undefined, 'from'],
+    [
+      'a period that ends before it begins',
+      'GET',
+      `${HERE}/sensors/ph/readings?from=2026-02-02&to=2026-02-01`,
+      undefined,
+      'from',
+    ],
     ['buckets without a width', 'GET', `${HERE}/sensors/ph/buckets`, undefined, 'bucketSeconds'],
-    ['buckets too many to answer', 'GET', `${HERE}/sensors/ph/buckets?bucketSeconds=1&from=2000-01-01`, undefined, 'bucketSeconds'],
+    [
+      'buckets too many to answer',
+      'GET',
+      `${HERE}/sensors/ph/buckets?bucketSeconds=1&from=2000-01-01`,
+      undefined,
+      'bucketSeconds',
+    ],
   ])('%s is refused by the field at fault, and nothing is stored', async (_, method, path, body, field) => {
     await expectNothingStored(async () => {
       const answer = await server.request(method, path, body);
@@ -94,9 +227,29 @@ describe('a request of the wrong form', () => {
     });
   });
 
+  it.each([
+    ['no inputs', '/v1/control/evaluations', {}],
+    ['a list for inputs', '/v1/control/evaluations', { inputs: [] }],
+    [
+      'a list for a reading',
+      '/v1/notifications/classifications',
+      { readings: [[]], species: 'nile-tilapia' },
+    ],
+    ['a member named like a built-in', '/v1/control/evaluations', '{"inputs":{"ph":7},"toString":1}'],
+    [
+      'a nested member named like a built-in',
+      '/v1/control/evaluations',
+      '{"inputs":{"ph":7,"constructor":1}}',
+    ],
+  ])('%s is refused before any script is asked', async (_, path, body) => {
+    expectProblem(await server.post(path, body), 400, 'REQUEST.INVALID');
+  });
+
   it('says the limit that was passed', async () => {
     const { body } = await server.post('/v1/control/evaluations', { inputs: { ph: 15 } });
-    expect(body.errors).toEqual([{ field: 'inputs.ph', code: 'max', message: 'ph must not be greater than 14' }]);
+    expect(body.errors).toEqual([
+      { field: 'inputs.ph', code: 'max', message: 'ph must not be greater than 14' },
+    ]);
   });
 
   it.each([
@@ -106,22 +259,33 @@ describe('a request of the wrong form', () => {
     ['half a body', '{"readings":[{"sensor":"ph","va'],
     ['text', 'ph=7'],
     ['an attempt on the prototype', '{"readings":[{"sensor":"ph","value":7}],"__proto__":{"role":"admin"}}'],
-    ['an attempt on the prototype of a reading', '{"readings":[{"sensor":"ph","value":7,"__proto__":{"role":"admin"}}]}'],
+    [
+      'an attempt on the prototype of a reading',
+      '{"readings":[{"sensor":"ph","value":7,"__proto__":{"role":"admin"}}]}',
+    ],
     ['an attempt by the constructor', '{"constructor":{"prototype":{"role":"admin"}}}'],
   ])('%s is no JSON, and nothing is stored', (_, body) =>
-    expectNothingStored(async () => expectProblem(await server.post(`${HERE}/readings`, body), 400, 'BODY.NOT_JSON')),
+    expectNothingStored(async () =>
+      expectProblem(await server.post(`${HERE}/readings`, body), 400, 'BODY.NOT_JSON'),
+    ),
   );
 
   it('nesting without end is refused like any other wrong type', () =>
     expectNothingStored(async () => {
       expectProblem(await server.post('/v1/systems', `{"id":${nested(20_000)}}`), 400, 'REQUEST.INVALID');
-      const answer = await server.post(`${HERE}/readings`, `{"readings":[{"sensor":"ph","value":${nested(20_000)}}]}`);
+      const answer = await server.post(
+        `${HERE}/readings`,
+        `{"readings":[{"sensor":"ph","value":${nested(20_000)}}]}`,
+      );
       expectProblem(answer, 422, 'READINGS.REFUSED');
     }));
 
   it('more than four mebibytes are refused unread', () =>
     expectNothingStored(async () => {
-      const body = JSON.stringify({ readings: [{ sensor: 'ph', value: 7 }], padding: 'x'.repeat(4 * MEBIBYTE) });
+      const body = JSON.stringify({
+        readings: [{ sensor: 'ph', value: 7 }],
+        padding: 'x'.repeat(4 * MEBIBYTE),
+      });
       expectProblem(await server.post(`${HERE}/readings`, body), 413, 'BODY.TOO_LARGE');
     }));
 
@@ -148,7 +312,12 @@ describe('a request of the wrong form', () => {
     ['a sensor that is not there', 'GET', `${HERE}/sensors/nothing/readings`, 'SENSOR.NOT_FOUND'],
     ['a decision that is not there', 'GET', `${HERE}/decisions/1`, 'DECISION.NOT_FOUND'],
     ['a command that is not there', 'POST', `${HERE}/commands/1/acknowledgement`, 'COMMAND.NOT_FOUND'],
-    ['a notification that is not there', 'POST', `${HERE}/notifications/1/acknowledgement`, 'NOTIFICATION.NOT_FOUND'],
+    [
+      'a notification that is not there',
+      'POST',
+      `${HERE}/notifications/1/acknowledgement`,
+      'NOTIFICATION.NOT_FOUND',
+    ],
     ['a picture that is not there', 'GET', '/v1/analyses/1/overlay', 'OVERLAY.NOT_FOUND'],
     ['a key that is not there', 'DELETE', '/v1/keys/nobody', 'KEY.NOT_FOUND'],
     ['a webhook that is not there', 'DELETE', '/v1/webhooks/nobody', 'WEBHOOK.NOT_FOUND'],
@@ -173,11 +342,36 @@ describe('a reading that cannot be true', () => {
   const post = (...readings: unknown[]) => server.post(`${HERE}/readings`, { readings });
 
   it.each([
-    ['from the future', { sensor: 'ph', value: 7, observedAt: inSeconds(3600) }, 'READING.FUTURE', 'observedAt'],
-    ['from 1970', { sensor: 'ph', value: 7, observedAt: '1970-01-01T00:00:12Z' }, 'READING.TOO_OLD', 'observedAt'],
-    ['without a time zone', { sensor: 'ph', value: 7, observedAt: '2026-01-01T00:00:00' }, 'READING.TIME_FORM', 'observedAt'],
-    ['of a day that is not', { sensor: 'ph', value: 7, observedAt: '2026-13-45T00:00:00Z' }, 'READING.TIME_FORM', 'observedAt'],
-    ['with a number for its time', { sensor: 'ph', value: 7, observedAt: 1_700_000_000 }, 'READING.TIME_FORM', 'observedAt'],
+    [
+      'from the future',
+      { sensor: 'ph', value: 7, observedAt: inSeconds(3600) },
+      'READING.FUTURE',
+      'observedAt',
+    ],
+    [
+      'from 1970',
+      { sensor: 'ph', value: 7, observedAt: '1970-01-01T00:00:12Z' },
+      'READING.TOO_OLD',
+      'observedAt',
+    ],
+    [
+      'without a time zone',
+      { sensor: 'ph', value: 7, observedAt: '2026-01-01T00:00:00' },
+      'READING.TIME_FORM',
+      'observedAt',
+    ],
+    [
+      'of a day that is not',
+      { sensor: 'ph', value: 7, observedAt: '2026-13-45T00:00:00Z' },
+      'READING.TIME_FORM',
+      'observedAt',
+    ],
+    [
+      'with a number for its time',
+      { sensor: 'ph', value: 7, observedAt: 1_700_000_000 },
+      'READING.TIME_FORM',
+      'observedAt',
+    ],
     ['of no sensor', { value: 7 }, 'READING.SENSOR_TYPE', 'sensor'],
     ['of an unknown sensor', { sensor: 'mood', value: 7 }, 'SENSOR.NOT_FOUND', 'sensor'],
     ['of the prototype', { sensor: 'constructor', value: 7 }, 'SENSOR.NOT_FOUND', 'sensor'],
@@ -256,6 +450,8 @@ describe('a key', () => {
     ]) {
       secrets[key.id] = (await server.post('/v1/keys', key)).body.secret as string;
     }
+    // It was in use until it was lost.
+    expect((await ask('get /v1/systems', bearer('lost'))).status).toBe(200);
     await server.request('DELETE', '/v1/keys/lost');
   });
 
@@ -267,7 +463,10 @@ describe('a key', () => {
       .replace('{sensorId}', 'ph')
       .replace(/\{(keyId|webhookId)\}/, 'nobody')
       .replace(/\{\w+\}/g, '999');
-    return server.send(concrete, { method: method.toUpperCase(), headers: authorization ? { authorization } : {} });
+    return server.send(concrete, {
+      method: method.toUpperCase(),
+      headers: authorization ? { authorization } : {},
+    });
   }
 
   const bearer = (id: string) => `Bearer ${secrets[id]}`;
@@ -327,10 +526,16 @@ describe('a key', () => {
       expect([route, status === 403]).toEqual([route, route.includes('/v1/keys')]);
     }
     for (const id of ['grower', 'probe']) {
-      const made = await server.post('/v1/keys', { id: 'mine', role: 'admin' }, { authorization: bearer(id) });
+      const made = await server.post(
+        '/v1/keys',
+        { id: 'mine', role: 'admin' },
+        { authorization: bearer(id) },
+      );
       expectProblem(made, 403, 'KEY.FORBIDDEN');
     }
-    expect((await server.get('/v1/keys')).body.keys).not.toContainEqual(expect.objectContaining({ id: 'mine' }));
+    expect((await server.get('/v1/keys')).body.keys).not.toContainEqual(
+      expect.objectContaining({ id: 'mine' }),
+    );
   });
 
   it('is bound to one system where it is a device’s, and to none where it is not', () =>
@@ -358,14 +563,14 @@ describe('a photo', () => {
   const send = (body: Buffer | string, type = 'image/jpeg', path = `${HERE}/analyses`) =>
     server.post(path, body, { 'content-type': type });
 
-  /** It need not be small, but no upload may make it grow to the size of what the upload pretends to be. */
-  async function expectModestMemory(): Promise<void> {
-    const { body } = await server.get('/metrics');
-    const bytes = Number(/^aquaponia_process_resident_memory_bytes (\S+)/m.exec(body as string)![1]);
-    expect(bytes).toBeLessThan(600 * MEBIBYTE);
+  /** At its peak: no upload may make the service grow to the size of what the upload pretends to be. */
+  function expectModestMemory(): void {
+    const kibibytes = Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))?.[1]);
+    expect(kibibytes).toBeLessThan(600 * 1024);
   }
 
-  const svg = '<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"><rect width="64" height="64"/></svg>';
+  const svg =
+    '<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"><rect width="64" height="64"/></svg>';
   const truncated = async () => {
     const whole = await jpegOf(640, 480);
     return whole.subarray(0, whole.length / 2);
@@ -376,14 +581,22 @@ describe('a photo', () => {
     ['half a JPEG', truncated, 422, 'IMAGE.UNREADABLE'],
     ['a GIF', () => plants(64, 64).gif().toBuffer(), 422, 'IMAGE.UNREADABLE'],
     ['an SVG', () => Buffer.from(svg), 422, 'IMAGE.UNREADABLE'],
-    ['a PDF', () => Buffer.from('%PDF-1.7\n1 0 obj <</Type/Catalog>> endobj\n%%EOF'), 422, 'IMAGE.UNREADABLE'],
+    [
+      'a PDF',
+      () => Buffer.from('%PDF-1.7\n1 0 obj <</Type/Catalog>> endobj\n%%EOF'),
+      422,
+      'IMAGE.UNREADABLE',
+    ],
     ['a TIFF', () => plants(64, 64).tiff().toBuffer(), 422, 'IMAGE.UNREADABLE'],
     ['a picture of 4 × 4', () => jpegOf(4, 4), 422, 'IMAGE.TOO_SMALL'],
     ['a decompression bomb of 900 megapixels', () => greyPng(30_000, 30_000), 413, 'IMAGE.TOO_LARGE'],
     ['a bomb beyond what any decoder takes', () => greyPng(100_000, 20_000), 413, 'IMAGE.TOO_LARGE'],
     [
       'a real photo of 100 megapixels',
-      () => sharp({ create: { width: 10_000, height: 10_000, channels: 3, background: 'green' } }).jpeg().toBuffer(),
+      () =>
+        sharp({ create: { width: 10_000, height: 10_000, channels: 3, background: 'green' } })
+          .jpeg()
+          .toBuffer(),
       413,
       'IMAGE.TOO_LARGE',
     ],
@@ -391,20 +604,50 @@ describe('a photo', () => {
     const upload = await image();
     expect(upload.length).toBeLessThan(4 * MEBIBYTE);
     await expectNothingStored(async () => expectProblem(await send(upload), status, code));
-    await expectModestMemory();
+    expectModestMemory();
   });
+
+  it('that is within the limit and cannot be decoded row by row is refused, or taken without much memory', async () => {
+    const background = { r: 9, g: 99, b: 9, alpha: 0.5 };
+    const bomb = await sharp({ create: { width: 7_999, height: 8_000, channels: 4, background } })
+      .toColourspace('rgb16')
+      .png({ progressive: true })
+      .toBuffer();
+
+    const answer = await send(bomb, 'image/png', '/v1/analyses');
+    if (answer.status !== 201) expectProblem(answer, 413, 'IMAGE.TOO_LARGE');
+    expectModestMemory();
+  });
+
+  it.each(['2099-01-01T00:00:00Z', '1970-01-01T00:00:12Z', '2026-W01'])(
+    'taken at %s is refused whatever it shows, and nothing is stored',
+    async (observedAt) => {
+      const leaf = await jpegOf(64, 64);
+      const darkness = await sharp({ create: { width: 64, height: 64, channels: 3, background: 'black' } })
+        .jpeg()
+        .toBuffer();
+      for (const photo of [leaf, darkness]) {
+        await expectNothingStored(async () => {
+          const answer = await send(photo, 'image/jpeg', `${HERE}/analyses?observedAt=${observedAt}`);
+          expect([400, 422]).toContain(answer.status);
+          expectProblem(answer, answer.status, answer.body.code as string);
+        });
+      }
+    },
+  );
 
   it('that is empty is refused', () =>
     expectNothingStored(async () => {
-      const { status, body } = await send('');
-      expect([status, body.status]).toEqual([expect.any(Number), status]);
-      expect([400, 415, 422]).toContain(status);
+      expectProblem(await send(Buffer.alloc(0)), 422, 'IMAGE.UNREADABLE');
     }));
 
   it('that is larger than 32 mebibytes is refused unread', () =>
     expectNothingStored(async () => {
-      expectProblem(await send(Buffer.alloc(32 * MEBIBYTE + 1)), 413, 'BODY.TOO_LARGE');
-      await expectModestMemory();
+      expectProblem(
+        await announce(`${HERE}/analyses`, 'image/jpeg', 32 * MEBIBYTE + 1),
+        413,
+        'BODY.TOO_LARGE',
+      );
     }));
 
   it('for a system that is not there is refused', async () => {
@@ -412,7 +655,7 @@ describe('a photo', () => {
     expectProblem(answer, 404, 'SYSTEM.NOT_FOUND');
   });
 
-  it.each<[string, string, () => sharp.Sharp]>([
+  it.each<[string, string, () => Sharp]>([
     ['a JPEG in shades of grey', 'image/jpeg', () => plants(64, 48).greyscale().jpeg()],
     ['a JPEG for the printer, in CMYK', 'image/jpeg', () => plants(64, 48).toColourspace('cmyk').jpeg()],
     ['a progressive JPEG', 'image/jpeg', () => plants(64, 48).jpeg({ progressive: true })],
@@ -429,7 +672,9 @@ describe('a photo', () => {
   it('that was taken upright by a camera held sideways is looked at upright', async () => {
     const sideways = await plants(64, 48).withMetadata({ orientation: 6 }).jpeg().toBuffer();
     const { body } = await send(sideways, 'image/jpeg', '/v1/analyses');
-    const overlay = await fetch(server.url + body.overlayUrl, { headers: { authorization: `Bearer ${ADMIN_KEY}` } });
+    const overlay = await fetch(server.url + body.overlayUrl, {
+      headers: { authorization: `Bearer ${ADMIN_KEY}` },
+    });
     const { width, height, orientation } = await sharp(Buffer.from(await overlay.arrayBuffer())).metadata();
 
     expect([width, height, orientation]).toEqual([48, 64, undefined]);

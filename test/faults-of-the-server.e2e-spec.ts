@@ -144,8 +144,14 @@ describe('the service, told to stop', () => {
 
 describe('the service, where it cannot start', () => {
   /** One line on standard error, and no stack anywhere. */
-  function expectSentence(run: { code: number | null; stdout: string; stderr: string }, sentence: RegExp): void {
-    expect({ code: run.code, stderr: run.stderr.trimEnd() }).toEqual({ code: 1, stderr: expect.stringMatching(sentence) });
+  function expectSentence(
+    run: { code: number | null; stdout: string; stderr: string },
+    sentence: RegExp,
+  ): void {
+    expect({ code: run.code, stderr: run.stderr.trimEnd() }).toEqual({
+      code: 1,
+      stderr: expect.stringMatching(sentence),
+    });
     expect(run.stderr.trimEnd()).not.toContain('\n');
     expect(run.stdout).not.toMatch(/^\s+at /m);
   }
@@ -153,12 +159,18 @@ describe('the service, where it cannot start', () => {
   it('says that its port is in use, and leaves the other alone', async () => {
     const server = await Server.start();
     const dataDir = join(tmpdir(), `aquaponia-second-${process.pid}`);
-    const run = await runInVain({ PORT: String(server.port), AQUAPONIA_DATA_DIR: dataDir });
+    try {
+      const run = await runInVain({ PORT: String(server.port), AQUAPONIA_DATA_DIR: dataDir });
 
-    expectSentence(run, new RegExp(`^Port ${server.port} is in use: stop what listens there, or set PORT to another\\.$`));
-    expect((await server.get('/health/live')).status).toBe(200);
-    await server.stop();
-    rmSync(dataDir, { recursive: true, force: true });
+      expectSentence(
+        run,
+        new RegExp(`^Port ${server.port} is in use: stop what listens there, or set PORT to another\\.$`),
+      );
+      expect((await server.get('/health/live')).status).toBe(200);
+    } finally {
+      await server.stop();
+      rmSync(dataDir, { recursive: true, force: true });
+    }
   });
 
   it('says that its data cannot be kept where a file stands', async () => {

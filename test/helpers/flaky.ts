@@ -48,7 +48,8 @@ export class FlakyServer {
   ): Promise<FlakyServer> {
     const scriptsDir = mkdtempSync(join(tmpdir(), 'aquaponia-flaky-'));
     cpSync(join(import.meta.dirname, 'flaky'), scriptsDir, { recursive: true });
-    for (const [script, trouble] of Object.entries(troubles)) writeFileSync(join(scriptsDir, `${script}.${trouble}`), '');
+    for (const [script, trouble] of Object.entries(troubles))
+      writeFileSync(join(scriptsDir, `${script}.${trouble}`), '');
     const server = await Server.start({ AQUAPONIA_SCRIPTS_DIR: scriptsDir, ...env });
     const flaky = new FlakyServer(server, scriptsDir);
     if (Object.keys(troubles).length === 0) await flaky.untilReady();
@@ -56,7 +57,10 @@ export class FlakyServer {
   }
 
   untilReady(): Promise<unknown> {
-    return this.server.until(async () => (await this.server.get('/health/ready')).status === 200, 'it is ready');
+    return this.server.until(
+      async () => (await this.server.get('/health/ready')).status === 200,
+      'it is ready',
+    );
   }
 
   /** From the next start of the script on. */

@@ -1,13 +1,23 @@
 import { crc32, deflateSync } from 'node:zlib';
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 
 /** Leaves before a white raft, near enough. */
-export function plants(width: number, height: number): sharp.Sharp {
-  const leaf = { create: { width: Math.ceil(width / 2), height: Math.ceil(height / 2), channels: 3, background: '#2f8f2f' } } as const;
-  return sharp({ create: { width, height, channels: 3, background: 'white' } }).composite([{ input: leaf, left: 1, top: 1 }]);
+export function plants(width: number, height: number): Sharp {
+  const leaf = {
+    create: {
+      width: Math.ceil(width / 2),
+      height: Math.ceil(height / 2),
+      channels: 3,
+      background: '#2f8f2f',
+    },
+  } as const;
+  return sharp({ create: { width, height, channels: 3, background: 'white' } }).composite([
+    { input: leaf, left: 1, top: 1 },
+  ]);
 }
 
-export const jpegOf = (width: number, height: number): Promise<Buffer> => plants(width, height).jpeg().toBuffer();
+export const jpegOf = (width: number, height: number): Promise<Buffer> =>
+  plants(width, height).jpeg().toBuffer();
 
 /** A PNG of one grey without end: a few kilobytes for each hundred megapixels. */
 export function greyPng(width: number, height: number): Buffer {
