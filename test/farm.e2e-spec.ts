@@ -109,6 +109,10 @@ describe('a grower with a new system', () => {
       { at: '2026-06-01T03:00:00.000Z', min: 24, mean: 27, max: 30, count: 2 },
     ]);
     const tooMany = await server.get(`${sensor}/buckets?from=2020-01-01T00:00:00Z&bucketSeconds=1`);
+    expect((await server.get(`${sensor}/readings?from=2026-W01`)).body).toMatchObject({
+      status: 400,
+      errors: [{ field: 'from' }],
+    });
     expect(tooMany.body).toMatchObject({
       status: 400,
       code: 'REQUEST.INVALID',
@@ -398,6 +402,17 @@ describe('a notification', () => {
     }
     await strict.stop();
   });
+});
+
+describe('a path that no route can have', () => {
+  it.each(['/v1/systems/%zz', `/v1/systems/${'x'.repeat(5_000)}`, '/nowhere'])(
+    'is a problem like any other (%#)',
+    async (path) => {
+      const { status, headers, body } = await server.get(path);
+      expect([status, body.code]).toEqual([404, 'ROUTE.NOT_FOUND']);
+      expect(headers.get('content-type')).toContain('application/problem+json');
+    },
+  );
 });
 
 describe('who runs it', () => {

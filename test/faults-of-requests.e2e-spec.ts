@@ -213,7 +213,7 @@ describe('a request of the wrong form', () => {
     [
       'buckets too many to answer',
       'GET',
-      `${HERE}/sensors/ph/buckets?bucketSeconds=1&from=2000-01-01`,
+      `${HERE}/sensors/ph/buckets?bucketSeconds=1&from=2000-01-01T00:00:00Z`,
       undefined,
       'bucketSeconds',
     ],

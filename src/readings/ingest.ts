@@ -1,5 +1,6 @@
 import type { SensorRow } from '../systems/systems.repository.js';
 import { isoTime } from '../platform/clock.js';
+import { parseInstant } from '../platform/http/instant.js';
 import { judge, type Judged } from './quality.js';
 import type { ReadingResult } from './readings.dto.js';
 
@@ -19,7 +20,6 @@ export interface AcceptedReading extends Judged {
 type Refusal = NonNullable<ReadingResult['error']>;
 
 const MEMBERS = ['sensor', 'value', 'observedAt'];
-const ISO_TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})$/;
 
 const refuse = (code: string, field: string, message: string, limit?: string): Refusal => ({
   code,
@@ -69,9 +69,10 @@ export function examine(
   return { index, sensor, observedAt: time, raw: value, ...judge(sensor.quantity, value) };
 }
 
-function examineTime(observedAt: unknown, receivedAt: number): number | Refusal {
+/** When it was observed, as far as that can be: the time of arrival where nothing is said. */
+export function examineTime(observedAt: unknown, receivedAt: number): number | Refusal {
   if (observedAt === undefined) return receivedAt;
-  const time = typeof observedAt === 'string' && ISO_TIME.test(observedAt) ? Date.parse(observedAt) : NaN;
+  const time = parseInstant(observedAt);
   if (Number.isNaN(time)) {
     return refuse(
       'READING.TIME_FORM',

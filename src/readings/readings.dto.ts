@@ -1,7 +1,8 @@
-import { ArrayMaxSize, ArrayMinSize, IsArray, IsInt, IsISO8601, IsOptional, Max, Min } from 'class-validator';
+import { ArrayMaxSize, ArrayMinSize, IsArray, IsInt, IsOptional, Max, Min } from 'class-validator';
 import { ApiProperty } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 
+import { IsInstant } from '../platform/http/instant.js';
 import { QUANTITY_NAMES, type Quantity } from '../systems/quantities.js';
 import { QUALITIES, type Quality } from './quality.js';
 
@@ -129,7 +130,7 @@ export class TimeRange {
    * @example 2026-11-20T00:00:00.000Z
    */
   @IsOptional()
-  @IsISO8601({ strict: true })
+  @IsInstant()
   from?: string;
 
   /**
@@ -137,7 +138,7 @@ export class TimeRange {
    * @example 2026-11-21T00:00:00.000Z
    */
   @IsOptional()
-  @IsISO8601({ strict: true })
+  @IsInstant()
   to?: string;
 }
 

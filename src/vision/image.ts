@@ -6,6 +6,8 @@ export const IMAGE_TYPES = ['image/jpeg', 'image/png', 'image/webp'];
 export const MAX_IMAGE_BYTES = 32 * 1024 * 1024;
 /** A phone's best photo has 50 megapixels; more costs memory and shows no more of a plant. */
 export const MAX_IMAGE_PIXELS = 64_000_000;
+/** A turned photo of 50 megapixels fits; a deep interlaced one does not. */
+const MAX_WHOLE_BYTES = 200_000_000;
 /** Enough for a leaf's edge, little enough for a small board; the script is tuned at this size. */
 export const ANALYSED_SIDE = 1024;
 const SMALLEST_SIDE = 8;
@@ -47,13 +49,14 @@ sharp.cache(false);
  * @throws IMAGE_UNREADABLE (no image, truncated, another format), IMAGE_TOO_LARGE, IMAGE_TOO_SMALL
  */
 export async function decodePhoto(upload: Buffer): Promise<Photo> {
+  if (upload.length === 0) throw IMAGE_UNREADABLE.happened('The body is empty');
   // `failOn: truncated` refuses half an upload, which would otherwise be analysed as grey.
   const image = sharp(upload, {
     failOn: 'truncated',
     limitInputPixels: MAX_IMAGE_PIXELS,
     sequentialRead: true,
   });
-  const { format, width, height, pages } = await image.metadata().catch(unreadable);
+  const { format, width, height, pages, ...header } = await image.metadata().catch(unreadable);
   // The header is read before any pixel is: a bomb ends here.
   if (width * height > MAX_IMAGE_PIXELS)
     throw IMAGE_TOO_LARGE.happened(`The image has ${width} × ${height} pixels`);
@@ -62,6 +65,13 @@ export async function decodePhoto(upload: Buffer): Promise<Photo> {
   }
   if (!IMAGE_TYPES.includes(`image/${format}`) || (pages ?? 1) > 1) {
     throw IMAGE_UNREADABLE.happened(`A single JPEG, PNG or WebP is wanted, not ${format}`);
+  }
+  // Those that cannot be read row by row are held in memory whole.
+  if (header.isProgressive || (header.orientation ?? 1) > 1) {
+    const bytes = width * height * header.channels * (header.depth === 'uchar' ? 1 : 2);
+    if (bytes > MAX_WHOLE_BYTES) {
+      throw IMAGE_TOO_LARGE.happened('The image is interlaced or turned, and too large to be held whole');
+    }
   }
   const { data, info } = await image
     .autoOrient()

@@ -1,5 +1,6 @@
-import { IsOptional, IsISO8601 } from 'class-validator';
+import { IsOptional } from 'class-validator';
 
+import { IsInstant } from '../platform/http/instant.js';
 import { VisionFigures } from './vision.script.js';
 
 export class PhotoQuery {
@@ -8,7 +9,7 @@ export class PhotoQuery {
    * @example 2026-11-20T09:00:00.000Z
    */
   @IsOptional()
-  @IsISO8601({ strict: true })
+  @IsInstant()
   observedAt?: string;
 }
 

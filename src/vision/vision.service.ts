@@ -1,13 +1,16 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 
 import { Brain } from '../brain/brain.module.js';
 import { SCRIPT_REPLY_INVALID } from '../brain/brain.problems.js';
 import { Clock, isoTime } from '../platform/clock.js';
+import { CONFIG, type Config } from '../platform/config.js';
 import type { PageQuery } from '../platform/http/page.js';
-import { BODY_MEDIA_TYPE, ProblemType } from '../platform/http/problem.js';
+import { BODY_MEDIA_TYPE, ProblemType, REQUEST_INVALID } from '../platform/http/problem.js';
+import { examineTime } from '../readings/ingest.js';
 import { ReadingsService } from '../readings/readings.service.js';
 import { SystemsService } from '../systems/systems.service.js';
 import { decodePhoto, encodeJpeg, IMAGE_TYPES } from './image.js';
+import { Turns } from './turns.js';
 import type { Analysis } from './vision.dto.js';
 import { type AnalysisRow, VisionRepository } from './vision.repository.js';
 import { VISION, type VisionReply } from './vision.script.js';
@@ -23,19 +26,28 @@ const LEAST_CONFIDENCE = 0.3;
 
 @Injectable()
 export class VisionService {
+  /** Decoding takes far more memory than the photo does: as many at once as there are workers to hand them to. */
+  private readonly decoding: Turns;
+
   constructor(
     private readonly brain: Brain,
     private readonly repository: VisionRepository,
     private readonly readings: ReadingsService,
     private readonly systems: SystemsService,
     private readonly clock: Clock,
-  ) {}
+    @Inject(CONFIG) config: Config,
+  ) {
+    this.decoding = new Turns(config.pools.vision!.workers);
+  }
 
   async analyse(upload: unknown, systemId: string | null, observedAt?: string): Promise<Analysis> {
     if (!Buffer.isBuffer(upload))
       throw BODY_MEDIA_TYPE.happened(`The body must be one of ${IMAGE_TYPES.join(', ')}`);
     if (systemId !== null) await this.systems.find(systemId);
-    const { data, width, height, format, originalWidth, originalHeight } = await decodePhoto(upload);
+    const at = this.observationTime(observedAt);
+    const { data, width, height, format, originalWidth, originalHeight } = await this.decoding.inTurn(() =>
+      decodePhoto(upload),
+    );
     const request = { width, height, channels: 3, overlay: true } as const;
     const { reply, payload } = await this.brain.ask(VISION, request, data);
     const { overlay, ...figures } = reply;
@@ -43,7 +55,6 @@ export class VisionService {
       throw SCRIPT_REPLY_INVALID.happened('vision: the overlay is missing or of another size than it says');
     }
     const picture = await encodeJpeg({ data: payload, width: overlay.width, height: overlay.height });
-    const at = observedAt ?? isoTime(this.clock.now());
     const storedTo = systemId === null ? [] : await this.storeReadings(systemId, figures, at);
     const photo = { format, width: originalWidth, height: originalHeight };
     const body: AnalysisBody = { ...figures, photo, storedTo };
@@ -62,6 +73,13 @@ export class VisionService {
     const overlay = await this.repository.findOverlay(id);
     if (!overlay) throw OVERLAY_NOT_FOUND.happened();
     return overlay;
+  }
+
+  private observationTime(observedAt: string | undefined): string {
+    const time = examineTime(observedAt, this.clock.now());
+    if (typeof time === 'number') return isoTime(time);
+    const { field, code, message } = time;
+    throw REQUEST_INVALID.happened({ detail: message, errors: [{ field, code, message }] });
   }
 
   private async storeReadings(systemId: string, figures: Figures, observedAt: string): Promise<string[]> {

@@ -22,6 +22,7 @@ const FASTIFY_PROBLEMS: Record<string, ProblemType> = {
   FST_ERR_CTP_INVALID_JSON_BODY: BODY_NOT_JSON,
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: REQUEST_INVALID,
   FST_ERR_BAD_URL: ROUTE_NOT_FOUND,
+  FST_ERR_MAX_PARAM_LENGTH: ROUTE_NOT_FOUND,
 };
 
 /** Turns whatever was thrown into problem details; what nobody foresaw is a 500 that tells nothing. */
@@ -33,16 +34,23 @@ export class ProblemFilter implements ExceptionFilter {
     const http = host.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
     const reply = http.getResponse<FastifyReply>();
-    const { type, occurrence } = asProblem(thrown);
-    if (type.status >= 500) {
-      this.logger.error({ requestId: request.id, code: type.code, err: thrown }, 'request failed');
-    }
-    void reply
-      .status(type.status)
-      .headers(occurrence.headers ?? {})
-      .type('application/problem+json')
-      .send({ ...type.details(occurrence), requestId: request.id });
+    const problem = asProblem(thrown);
+    const { status, code } = problem.type;
+    if (status >= 500) this.logger.error({ requestId: request.id, code, err: thrown }, 'request failed');
+    answerProblem(problem, request, reply);
   }
+}
+
+export function answerProblem(
+  { type, occurrence }: Problem,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): void {
+  void reply
+    .status(type.status)
+    .headers(occurrence.headers ?? {})
+    .type('application/problem+json')
+    .send({ ...type.details(occurrence), requestId: request.id });
 }
 
 export function asProblem(thrown: unknown): Problem {
