@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { type Generated, type Insertable, type Kysely, type Selectable } from 'kysely';
 
 import { DATABASE, type Migrations } from '../platform/database/database.module.js';
+import { newestFirst } from '../platform/database/newest-first.js';
 import type { PageQuery } from '../platform/http/page.js';
 
 interface ControlTables {
@@ -105,14 +106,12 @@ export class ControlRepository {
     });
   }
 
-  listDecisions(systemId: string, { limit, before }: PageQuery): Promise<DecisionRow[]> {
+  listDecisions(systemId: string, page: PageQuery): Promise<DecisionRow[]> {
     return this.database
       .selectFrom('decisions')
       .selectAll()
       .where('system_id', '=', systemId)
-      .$if(before !== undefined, (query) => query.where('id', '<', before!))
-      .orderBy('id', 'desc')
-      .limit(limit)
+      .$call(newestFirst(page))
       .execute();
   }
 

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { type Generated, type Kysely, type Selectable } from 'kysely';
 
 import { DATABASE, type Migrations } from '../platform/database/database.module.js';
+import { newestFirst } from '../platform/database/newest-first.js';
 import type { PageQuery } from '../platform/http/page.js';
 import type { Level } from './perceptron-notifications.script.js';
 
@@ -152,14 +153,12 @@ export class NotificationsRepository {
       .execute();
   }
 
-  list(systemId: string, { limit, before }: PageQuery): Promise<NotificationRow[]> {
+  list(systemId: string, page: PageQuery): Promise<NotificationRow[]> {
     return this.database
       .selectFrom('notifications')
       .selectAll()
       .where('system_id', '=', systemId)
-      .$if(before !== undefined, (query) => query.where('id', '<', before!))
-      .orderBy('id', 'desc')
-      .limit(limit)
+      .$call(newestFirst(page))
       .execute();
   }
 

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { type Generated, type Kysely, type Selectable, sql } from 'kysely';
 
 import { DATABASE, type Migrations } from '../platform/database/database.module.js';
+import { newestFirst } from '../platform/database/newest-first.js';
 import type { PageQuery } from '../platform/http/page.js';
 
 interface VisionTables {
@@ -59,14 +60,12 @@ export class VisionRepository {
     return id;
   }
 
-  list(systemId: string, { limit, before }: PageQuery): Promise<AnalysisRow[]> {
+  list(systemId: string, page: PageQuery): Promise<AnalysisRow[]> {
     return this.database
       .selectFrom('analyses')
       .select(['id', 'system_id', 'at', 'body'])
       .where('system_id', '=', systemId)
-      .$if(before !== undefined, (query) => query.where('id', '<', before!))
-      .orderBy('id', 'desc')
-      .limit(limit)
+      .$call(newestFirst(page))
       .execute();
   }
 
