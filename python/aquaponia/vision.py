@@ -190,15 +190,15 @@ def _dead_tissue(lab: Pixels, living: Pixels, before_yellow: Pixels) -> Pixels:
         return np.zeros_like(living)
 
     colour = _colour_codes(lab)
-    often_near = _frequencies(colour, brown & near, cv2.countNonZero(near))
-    often_away = _frequencies(colour, brown & away, cv2.countNonZero(away))
+    often_near = _frequencies(colour, brown & near, near)
+    often_away = _frequencies(colour, brown & away, away)
     rare_away = np.where(often_away <= RARER * often_near, 255, 0).astype(np.uint8)
-    candidate = _pixels(cv2.medianBlur(brown & near & rare_away[colour], 5))
+    candidate = _pixels(cv2.medianBlur(brown & near & rare_away.take(colour), 5))
     count, label = cv2.connectedComponents(candidate, connectivity=8)
     seam = candidate & _pixels(cv2.dilate(living, np.ones((5, 5), np.uint8)))
     touching = np.zeros(count, np.uint8)
     touching[label[seam > 0]] = 255
-    return _pixels(touching[label])
+    return touching.take(label)
 
 
 def _colour_codes(lab: Pixels) -> NDArray[np.uint16]:
@@ -210,10 +210,13 @@ def _colour_codes(lab: Pixels) -> NDArray[np.uint16]:
     return codes
 
 
-def _frequencies(colour: NDArray[np.uint16], mask: Pixels, area: int) -> NDArray[np.float64]:
-    """How often each colour code occurs under ``mask``, as a share of ``area`` pixels."""
-    counts = cv2.calcHist([colour], [0], mask, [COLOURS], [0, COLOURS]).ravel()
-    return counts.astype(np.float64) / max(area, 1)
+def _frequencies(colour: NDArray[np.uint16], mask: Pixels, within: Pixels) -> NDArray[np.float64]:
+    """How often each colour code occurs under ``mask``, as a share of ``within``; a large photo is sampled."""
+    height, width = mask.shape
+    step = 1 + min(height, width) // 512
+    codes, sampled = colour[::step, ::step].copy(), mask[::step, ::step].copy()
+    counts = cv2.calcHist([codes], [0], sampled, [COLOURS], [0, COLOURS]).ravel()
+    return counts.astype(np.float64) / max(cv2.countNonZero(within[::step, ::step].copy()), 1)
 
 
 def _widen(mask: Pixels, share: float) -> Pixels:
