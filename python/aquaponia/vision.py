@@ -198,7 +198,7 @@ def _dead_tissue(lab: Pixels, living: Pixels, before_yellow: Pixels) -> Pixels:
     seam = candidate & _pixels(cv2.dilate(living, np.ones((5, 5), np.uint8)))
     touching = np.zeros(count, np.uint8)
     touching[label[seam > 0]] = 255
-    return touching.take(label)
+    return touching.take(np.asarray(label, np.int32))
 
 
 def _colour_codes(lab: Pixels) -> NDArray[np.uint16]:
