@@ -58,7 +58,7 @@ export async function evaluateControl(data: string, python: string): Promise<Sco
     let [decided, heated, fed, starved] = [0, 0, 0, 0];
     const complete: Facts['known'][] = [];
     for (const row of cells) {
-      const facts: Facts = { known: known(row), ranges, noFeedBelowC };
+      const facts: Facts = { known: known(row), failed: [], ranges, noFeedBelowC };
       if (Object.keys(facts.known).length === 0) continue;
       decided += 1;
       const reply = (await pool.ask({ inputs: facts.known, ranges })).reply as Proposal;

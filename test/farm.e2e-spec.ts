@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type Server as HttpServer } from 'n
 import type { AddressInfo } from 'node:net';
 import sharp from 'sharp';
 
+import { workersOf } from './helpers/processes.js';
 import { GREENHOUSE, Server } from './helpers/server.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any */
@@ -327,6 +328,62 @@ describe('a notification', () => {
     const { notifications } = (await server.get(`${system}/notifications`)).body;
     expect(notifications).toHaveLength(2);
     for (const each of notifications) expect(each.resolvedAt).not.toBeNull();
+  });
+
+  it('is not made of history: neither old readings nor a failed probe breach a limit', async () => {
+    const system = await newSystem();
+    await read(system, { 'dissolved-oxygen': 1.2, 'water-temperature': 5 }, ago(400 * 24 * 60 * MINUTE));
+    expect(await classify(system)).toMatchObject({ hardLimits: [] });
+    const { notifications } = (await server.get(`${system}/notifications`)).body;
+    expect(notifications.filter((each: any) => each.level === 'critical')).toEqual([]);
+  });
+
+  it('is not over because the probe has failed that told of it', async () => {
+    const system = await newSystem();
+    await read(system, { ...WELL, 'dissolved-oxygen': 1.2 });
+    const { notification } = await classify(system);
+    await read(system, { 'dissolved-oxygen': null });
+    await classify(system);
+    const still = (await server.get(`${system}/notifications`)).body.notifications;
+    expect(still.find((each: any) => each.id === notification.id).resolvedAt).toBeNull();
+    await read(system, { 'dissolved-oxygen': 6.5 });
+    await classify(system);
+    const then = (await server.get(`${system}/notifications`)).body.notifications;
+    expect(then.find((each: any) => each.id === notification.id).resolvedAt).not.toBeNull();
+  });
+
+  it('is made by the hard limits alone where the perceptron hangs', async () => {
+    const system = await newSystem();
+    await read(system, { ...WELL, 'dissolved-oxygen': 0.5 });
+    const [worker] = workersOf(server.pid, 'perceptron_notifications');
+    process.kill(worker!, 'SIGSTOP');
+    expect(await classify(system)).toMatchObject({
+      level: 'critical',
+      perceptron: null,
+      hardLimits: [{ code: 'DISSOLVED-OXYGEN.LOW' }],
+      notification: { level: 'critical' },
+    });
+  });
+
+  it('is nothing that a system without water probes can have', async () => {
+    const system = await newSystem();
+    await read(system, { illuminance: 1000 });
+    expect(await classify(system)).toMatchObject({ status: 409, code: 'NOTIFICATIONS.NO_READINGS' });
+  });
+
+  it('counts how fast a value falls, however often it is measured', async () => {
+    const system = await newSystem();
+    const falling = Array.from({ length: 9_000 }, (_, index) => ({
+      sensor: 'dissolved-oxygen',
+      value: 9 - index / 3_000,
+      observedAt: ago((9_000 - index) * 200),
+    }));
+    await server.post(`${system}/readings`, { readings: falling });
+    const { perceptron } = await classify(system);
+    expect(perceptron.contributions[0]).toMatchObject({
+      quantity: 'dissolved-oxygen',
+      reason: expect.stringMatching(/falls by 6/),
+    });
   });
 
   it('is posted, signed, and tried again until it arrives', async () => {

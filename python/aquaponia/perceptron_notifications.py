@@ -9,11 +9,12 @@ labelled by a rule (``train/perceptron_notifications.py``): no real labelled set
 Request, no payload::
 
     {"readings": [{"quantity": "ph", "value": 6.8 | null, "quality": "good" | "suspect" | "bad",
-                   "ageSeconds": 12, "ratePerHour": -0.1 | null}],
+                   "ageSeconds": 12, "staleAfterSeconds": 600, "ratePerHour": -0.1 | null}],
      "ranges": {"ph": {"best": [6, 7], "vital": [6, 7.5]}}}
 
-Values are in the units of ``QUANTITIES``; ``null`` in a range leaves that side open. What lies outside of the vital
-range is never best, so a best range wider than the vital one is cut to it.
+Without ``staleAfterSeconds`` the quantity's own limit holds. Values are in the units of ``QUANTITIES``; ``null`` in a
+range leaves that side open. What lies outside of the vital range is never best, so a best range wider than the vital
+one is cut to it.
 
 Reply::
 
@@ -250,7 +251,8 @@ def _judge(name: str, reading: dict[str, Any], limits: Range, field: str) -> _Ju
         raise ScriptError("READINGS.INVALID", f"{field}.ageSeconds must not be negative", f"{field}.ageSeconds")
     if quality == "bad" or reading.get("value") is None:
         return _Judged(_DARK["bad"], -1.0, f"there is no {quantity.label} reading that can be trusted")
-    if age > quantity.stale_after_seconds:
+    limit = _number(reading.get("staleAfterSeconds", quantity.stale_after_seconds), f"{field}.staleAfterSeconds")
+    if age > limit:
         return _Judged(_DARK["stale"], -1.0, f"the last {quantity.label} reading is {_show_age(age)} old")
     value = _number(reading["value"], f"{field}.value")
     given = reading.get("ratePerHour")

@@ -78,31 +78,32 @@ export class ControlRepository {
   insert(
     decision: Omit<DecisionRow, 'id'>,
     commands: NewCommandRow[],
-  ): Promise<{ id: number; commands: CommandRow[] }> {
+  ): Promise<{ id: number; commands: CommandRow[]; superseded: number }> {
     return this.database.transaction().execute(async (transaction) => {
       const { id } = await transaction
         .insertInto('decisions')
         .values(decision)
         .returning('id')
         .executeTakeFirstOrThrow();
-      if (commands.length === 0) return { id, commands: [] };
-      await transaction
+      if (commands.length === 0) return { id, commands: [], superseded: 0 };
+      const { numUpdatedRows } = await transaction
         .updateTable('commands')
         .set({ status: 'superseded' })
         .where('system_id', '=', decision.system_id)
         .where('status', '=', 'pending')
+        .where('expires_at', '>', decision.at)
         .where(
           'actuator_id',
           'in',
           commands.map((command) => command.actuator_id),
         )
-        .execute();
+        .executeTakeFirst();
       const inserted = await transaction
         .insertInto('commands')
         .values(commands.map((command) => ({ ...command, decision_id: id })))
         .returningAll()
         .execute();
-      return { id, commands: inserted };
+      return { id, commands: inserted, superseded: Number(numUpdatedRows) };
     });
   }
 

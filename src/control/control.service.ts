@@ -79,7 +79,11 @@ export class ControlService {
     metrics: Metrics,
   ) {
     this.decisions = metrics.counter('decisions_total', 'Decisions that were stored');
-    this.commands = metrics.counter('commands_total', 'Commands, by what became of them', ['event']);
+    this.commands = metrics.counter(
+      'commands_total',
+      'Commands that were issued, superseded, done or failed; one that is none of these expires',
+      ['event'],
+    );
   }
 
   /** What the controller says of a given set of inputs; nothing is stored. */
@@ -102,7 +106,12 @@ export class ControlService {
     const { known, inputs, leftOut } = listen(await this.readings.status(systemId));
     if (inputs.length === 0) throw NO_INPUTS.happened();
     const { reply: evaluation } = await this.brain.ask(FUZZY_CONTROLLER, { inputs: known, ranges });
-    const facts: Facts = { known, ranges, noFeedBelowC: SPECIES[system.species]?.noFeedBelowC ?? null };
+    const facts: Facts = {
+      known,
+      failed: leftOut.filter(({ why }) => why === 'bad' || why === 'stale').map(({ input }) => input),
+      ranges,
+      noFeedBelowC: SPECIES[system.species]?.noFeedBelowC ?? null,
+    };
     const actuators = await this.disposeAll(systemId, evaluation, facts);
 
     const at = this.clock.now();
@@ -113,6 +122,7 @@ export class ControlService {
     );
     this.decisions.inc();
     this.commands.inc({ event: 'issued' }, stored.commands.length);
+    this.commands.inc({ event: 'superseded' }, stored.superseded);
     return {
       id: stored.id,
       systemId,

@@ -12,6 +12,7 @@ const well = {
 };
 const facts = (known: Facts['known'] = {}): Facts => ({
   known: { ...well, ...known },
+  failed: [],
   ranges: rangesFor('nile-tilapia', 'lettuce'),
   noFeedBelowC: 17,
 });
@@ -38,6 +39,13 @@ describe('a heater', () => {
 
   it('never heats water that is warm enough, whatever is proposed', () => {
     expect(dispose('heater', 100, facts({ 'water-temperature': 30 })).percent).toBe(0);
+  });
+
+  it('does not run where the level probe has failed, and does where there is none', () => {
+    const cold = facts({ 'water-temperature': 20 });
+    delete cold.known['water-level'];
+    expect(dispose('heater', 100, cold).percent).toBe(100);
+    expect(codes('heater', 100, { ...cold, failed: ['water-level'] })).toEqual(['HEATER.LEVEL_FAILED']);
   });
 
   it('never stands in air', () => {

@@ -5,6 +5,8 @@ import type { ControllerInputs } from './fuzzy-controller.script.js';
 /** What is known for sure: good and fresh readings only. A quantity that is missing here is unknown. */
 export interface Facts {
   known: ControllerInputs;
+  /** Inputs whose probe has reported before, and does not now. */
+  failed: string[];
   ranges: Ranges;
   /** The species takes no feed in colder water than this, Cel. */
   noFeedBelowC: number | null;
@@ -47,11 +49,20 @@ const RULES: Record<ActuatorKind, Rule[]> = {
       isFrom(known['water-temperature'], ranges['water-temperature']?.best[1])
         ? [0, 'HEATER.WARM_ENOUGH', 'The water is at the upper end of the best range']
         : undefined,
+    (_, { failed }) =>
+      failed.includes('water-level')
+        ? [
+            0,
+            'HEATER.LEVEL_FAILED',
+            'The level probe has failed, so nobody knows whether the heater stands in air',
+          ]
+        : undefined,
     (_, { known, ranges }) =>
       isBelow(known['water-level'], ranges['water-level']?.vital[0])
         ? [0, 'HEATER.LEVEL_LOW', 'The water is so low that the heater may stand in air']
         : undefined,
   ],
+  // On a failed level probe it runs on: without circulation fish and bacteria suffocate within the hour.
   'circulation-pump': [
     (_, { known }) =>
       isBelow(known['water-level'], RUN_DRY_PERCENT)

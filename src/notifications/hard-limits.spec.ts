@@ -13,6 +13,7 @@ const reading = (
   value,
   quality: 'good',
   ageSeconds: 10,
+  staleAfterSeconds: 600,
   ratePerHour: null,
   ...rest,
 });
@@ -35,6 +36,10 @@ describe('the hard limits', () => {
     ['electrical-conductivity', 9_999, []],
   ])('%s of %d: %j', (quantity, value, expected) => {
     expect(levels(reading(quantity, value))).toEqual(expected);
+  });
+
+  it('are not breached by what is history', () => {
+    expect(levels(reading('dissolved-oxygen', 1, { ageSeconds: 601 }))).toEqual([]);
   });
 
   it('are not breached by a probe that failed', () => {

@@ -1,5 +1,5 @@
 import type { Range, Ranges } from '../systems/profiles.js';
-import type { ClassifiedReading, Level } from './perceptron-notifications.script.js';
+import { type ClassifiedReading, isUsable, type Level } from './perceptron-notifications.script.js';
 
 export interface HardLimit {
   level: Level;
@@ -31,13 +31,13 @@ const BREACHES: Record<string, [below: Level, above: Level]> = {
 };
 
 /**
- * The limits that win over the perceptron, whatever it has learnt. Only good readings breach one: a failed probe is
- * the perceptron's business, as a failed probe.
+ * The limits that win over the perceptron, whatever it has learnt. Only a good and fresh reading breaches one: late
+ * data is history, and a failed probe is the perceptron's business, as a failed probe.
  */
 export function breachedLimits(readings: ClassifiedReading[], ranges: Ranges): HardLimit[] {
-  return readings.flatMap(({ quantity, value, quality }) => {
+  return readings.filter(isUsable).flatMap(({ quantity, value }) => {
     const range = ranges[quantity];
-    return value === null || quality !== 'good' || !range ? [] : breaches(quantity, value, range);
+    return range ? breaches(quantity, value!, range) : [];
   });
 }
 

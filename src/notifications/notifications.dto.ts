@@ -112,7 +112,8 @@ export class Classification {
   /** The limits that are breached; they always win over the perceptron. */
   hardLimits: HardLimitView[];
 
-  perceptron: PerceptronReply;
+  /** Null where the script failed and a hard limit is breached, which needs no script. */
+  perceptron: PerceptronReply | null;
 }
 
 export class Delivery {

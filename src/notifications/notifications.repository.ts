@@ -144,12 +144,12 @@ export class NotificationsRepository {
     await this.database.updateTable('notifications').set({ last_seen_at: at }).where('id', '=', id).execute();
   }
 
-  async resolveAll(systemId: string, at: number): Promise<void> {
+  async resolve(ids: number[], at: number): Promise<void> {
+    if (ids.length === 0) return;
     await this.database
       .updateTable('notifications')
       .set({ resolved_at: at })
-      .where('system_id', '=', systemId)
-      .where('resolved_at', 'is', null)
+      .where('id', 'in', ids)
       .execute();
   }
 

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
+import type { Logger } from 'pino';
 import type { Counter } from 'prom-client';
 
 import { Brain } from '../brain/brain.module.js';
@@ -7,11 +8,13 @@ import { Clock, isoTime } from '../platform/clock.js';
 import { CONFIG, type Config } from '../platform/config.js';
 import { namesPrivateAddress } from '../platform/http/outbound.js';
 import type { PageQuery } from '../platform/http/page.js';
-import { ProblemType } from '../platform/http/problem.js';
+import { Problem, ProblemType } from '../platform/http/problem.js';
+import { LOGGER } from '../platform/logging.js';
 import { Metrics } from '../platform/metrics/metrics.js';
 import { unionisedAmmoniaFraction } from '../readings/derived.js';
 import { ReadingsService } from '../readings/readings.service.js';
 import { rangesFor, type Ranges } from '../systems/profiles.js';
+import { factsOf, type Quantity } from '../systems/quantities.js';
 import { SystemsService } from '../systems/systems.service.js';
 import { DeliveryService } from './delivery.service.js';
 import { AMMONIA_RANGE, breachedLimits } from './hard-limits.js';
@@ -33,6 +36,7 @@ import {
 } from './notifications.repository.js';
 import {
   type ClassifiedReading,
+  isUsable,
   type Level,
   LEVELS,
   PERCEPTRON_NOTIFICATIONS,
@@ -70,6 +74,7 @@ export class NotificationsService {
     private readonly systems: SystemsService,
     private readonly clock: Clock,
     @Inject(CONFIG) private readonly config: Config,
+    @Inject(LOGGER) private readonly logger: Logger,
     metrics: Metrics,
   ) {
     this.counter = metrics.counter('notifications_total', 'Notifications that were made', ['level']);
@@ -82,16 +87,20 @@ export class NotificationsService {
       value,
       quality,
       ageSeconds,
+      staleAfterSeconds: staleAfterSeconds(quantity),
       ratePerHour: ratePerHour ?? null,
     }));
-    return this.classify(given, rangesFor(species, crop));
+    return this.classify(withAmmonia(given), rangesFor(species, crop));
   }
 
   /** What a system's newest readings say; from a warning on it becomes a notification. */
   async classifySystem(systemId: string): Promise<SystemClassification> {
     const ranges = await this.systems.ranges(systemId);
-    const classification = await this.classify(await this.newestReadings(systemId), ranges);
-    const notification = await this.notify(systemId, classification);
+    const readings = await this.newestReadings(systemId);
+    const classification = await this.classify(readings, ranges).catch((error: unknown) => {
+      throw isAboutUnknownQuantities(error) ? NO_READINGS.happened() : error;
+    });
+    const notification = await this.notify(systemId, classification, readings);
     return { ...classification, notification };
   }
 
@@ -130,44 +139,54 @@ export class NotificationsService {
       throw WEBHOOK_NOT_FOUND.happened(`There is no webhook "${id}"`);
   }
 
-  private async classify(given: ClassifiedReading[], profile: Ranges): Promise<Classification> {
-    const readings = withAmmonia(given);
+  /** The hard limits come first and need no script: where they say enough, its failure silences nobody. */
+  private async classify(readings: ClassifiedReading[], profile: Ranges): Promise<Classification> {
     const ranges = { ...profile, [AMMONIA]: AMMONIA_RANGE };
-    const { reply: perceptron } = await this.brain.ask(PERCEPTRON_NOTIFICATIONS, { readings, ranges });
     const hardLimits = breachedLimits(readings, ranges);
-    return {
-      level: worst([perceptron.level, ...hardLimits.map((limit) => limit.level)]),
-      hardLimits,
-      perceptron,
-    };
+    const limitLevel = worst(['normal', ...hardLimits.map((limit) => limit.level)]);
+    try {
+      const { reply: perceptron } = await this.brain.ask(PERCEPTRON_NOTIFICATIONS, { readings, ranges });
+      return { level: worst([perceptron.level, limitLevel]), hardLimits, perceptron };
+    } catch (error) {
+      if (!isAlarming(limitLevel)) throw error;
+      this.logger.error({ err: error }, 'the perceptron failed; the hard limits speak alone');
+      return { level: limitLevel, hardLimits, perceptron: null };
+    }
   }
 
   private async newestReadings(systemId: string): Promise<ClassifiedReading[]> {
-    const { sensors } = await this.readings.status(systemId);
+    const { sensors, unionisedAmmonia } = await this.readings.status(systemId);
     const rates = await this.readings.ratesPerHour(systemId);
-    const readings = sensors
+    const readings: ClassifiedReading[] = sensors
       .filter((status) => status.reading !== null)
       .map(({ sensor, quantity, reading, ageSeconds }) => ({
         quantity,
         value: reading!.value,
         quality: reading!.quality,
         ageSeconds: ageSeconds!,
+        staleAfterSeconds: staleAfterSeconds(quantity),
         ratePerHour: rates.get(sensor) ?? null,
       }));
     if (readings.length === 0) throw NO_READINGS.happened();
-    return readings;
+    return unionisedAmmonia ? [...readings, freshAmmonia(unionisedAmmonia.value)] : readings;
   }
 
-  /** One notification for one state: it is seen again, not made again, until it gets worse or has other causes. */
-  private async notify(systemId: string, classification: Classification): Promise<Notification | null> {
+  /**
+   * One notification for one state: it is seen again, not made again, until it gets worse or has other causes. It is
+   * over when what caused it is read well again: a probe that has failed since resolves nothing.
+   */
+  private async notify(
+    systemId: string,
+    classification: Classification,
+    readings: ClassifiedReading[],
+  ): Promise<Notification | null> {
     const now = this.clock.now();
     const { level } = classification;
-    if (severity(level) < severity('warning')) {
-      await this.repository.resolveAll(systemId, now);
-      return null;
-    }
-    const causes = causesOf(classification);
+    const causes = isAlarming(level) ? causesOf(classification) : [];
     const unresolved = await this.repository.unresolved(systemId);
+    const over = unresolved.filter((row) => isOver(row, causes, readings)).map((row) => row.id);
+    await this.repository.resolve(over, now);
+    if (causes.length === 0) return null;
     const same = unresolved.find(
       (row) =>
         severity(row.level) >= severity(level) &&
@@ -212,34 +231,60 @@ export class NotificationsService {
 
 const severity = (level: Level): number => LEVELS.indexOf(level);
 const worst = (levels: Level[]): Level => levels.reduce((a, b) => (severity(b) > severity(a) ? b : a));
+const isAlarming = (level: Level): boolean => severity(level) >= severity('warning');
+
+const staleAfterSeconds = (quantity: string): number =>
+  factsOf(quantity === AMMONIA ? 'total-ammonia-nitrogen' : (quantity as Quantity)).staleAfterMs / 1000;
 
 /** The breached limits, or what the perceptron found worst where none is. */
 function causesOf({ hardLimits, perceptron }: Classification): string[] {
-  const serious = hardLimits.filter((limit) => severity(limit.level) >= severity('warning'));
+  const serious = hardLimits.filter((limit) => isAlarming(limit.level));
   if (serious.length > 0) return [...new Set(serious.map((limit) => limit.code))].sort();
-  const [first] = perceptron.contributions;
-  return [first?.quantity ?? 'state'];
+  return [perceptron?.contributions[0]?.quantity ?? 'state'];
 }
+
+/** Whether each quantity that caused it is read, by all of its probes, and causes nothing any more. */
+function isOver({ causes }: NotificationRow, now: string[], readings: ClassifiedReading[]): boolean {
+  return causes.split(',').every((cause) => {
+    const quantity = quantityOf(cause);
+    const probes = readings.filter((reading) => reading.quantity === quantity);
+    return (
+      probes.length > 0 && probes.every(isUsable) && !now.some((other) => quantityOf(other) === quantity)
+    );
+  });
+}
+
+/** A cause is a quantity, or the code of its limit. */
+const quantityOf = (cause: string): string => cause.split('.')[0]!.toLowerCase();
 
 function messageOf({ level, hardLimits, perceptron }: Classification): string {
   const limit = hardLimits.find((breached) => breached.level === level);
-  return limit?.message ?? perceptron.contributions[0]?.reason ?? `the state is ${level}`;
+  return limit?.message ?? perceptron?.contributions[0]?.reason ?? `the state is ${level}`;
 }
 
 /** Adds un-ionised ammonia where total ammonia, pH and temperature are known and it is not given itself. */
 function withAmmonia(readings: ClassifiedReading[]): ClassifiedReading[] {
-  const good = (quantity: string): ClassifiedReading | undefined =>
-    readings.find(
-      (reading) => reading.quantity === quantity && reading.quality === 'good' && reading.value !== null,
-    );
-  const [total, ph, temperature] = [good('total-ammonia-nitrogen'), good('ph'), good('water-temperature')];
-  if (!total || !ph || !temperature || readings.some((reading) => reading.quantity === AMMONIA))
-    return readings;
-  const ammonia = total.value! * unionisedAmmoniaFraction(temperature.value!, ph.value!);
-  const value = Number(ammonia.toPrecision(3));
-  const ageSeconds = Math.max(total.ageSeconds, ph.ageSeconds, temperature.ageSeconds);
-  return [...readings, { quantity: AMMONIA, value, quality: 'good', ageSeconds, ratePerHour: null }];
+  const known = (quantity: Quantity): number | undefined =>
+    readings.find((reading) => reading.quantity === quantity && isUsable(reading))?.value ?? undefined;
+  const [total, ph, temperature] = [known('total-ammonia-nitrogen'), known('ph'), known('water-temperature')];
+  const isGiven = readings.some((reading) => reading.quantity === AMMONIA);
+  if (total === undefined || ph === undefined || temperature === undefined || isGiven) return readings;
+  return [...readings, freshAmmonia(total * unionisedAmmoniaFraction(temperature, ph))];
 }
+
+/** Derived from readings that are all good and fresh. */
+const freshAmmonia = (value: number): ClassifiedReading => ({
+  quantity: AMMONIA,
+  value: Number(value.toPrecision(3)),
+  quality: 'good',
+  ageSeconds: 0,
+  staleAfterSeconds: staleAfterSeconds(AMMONIA),
+  ratePerHour: null,
+});
+
+/** The system has readings, and none of a quantity that the perceptron judges. */
+const isAboutUnknownQuantities = (error: unknown): boolean =>
+  error instanceof Problem && error.occurrence.errors?.[0]?.code === 'READINGS.UNKNOWN';
 
 const asDelivery = (row: DeliveryRow): Delivery => ({
   webhookId: row.webhook_id,

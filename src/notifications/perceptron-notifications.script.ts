@@ -15,8 +15,14 @@ export interface ClassifiedReading {
   value: number | null;
   quality: Quality;
   ageSeconds: number;
+  /** Older than this, it says nothing of now. */
+  staleAfterSeconds: number;
   ratePerHour: number | null;
 }
+
+/** A failed probe and an old reading are facts about the probe, and none about the water. */
+export const isUsable = ({ value, quality, ageSeconds, staleAfterSeconds }: ClassifiedReading): boolean =>
+  value !== null && quality === 'good' && ageSeconds <= staleAfterSeconds;
 
 export interface PerceptronRequest {
   readings: ClassifiedReading[];

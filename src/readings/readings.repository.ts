@@ -81,21 +81,42 @@ export class ReadingsRepository {
     });
   }
 
-  /** The newest reading of each sensor that has one. */
+  /** The newest reading of each sensor that has one; a look at the end of each sensor's stretch. */
   async latest(sensorNumbers: number[]): Promise<Map<number, ReadingRow>> {
-    if (sensorNumbers.length === 0) return new Map();
-    const rows = await this.database
-      .selectFrom('readings as r')
-      .selectAll()
-      .where('sensor_number', 'in', sensorNumbers)
-      .where('observed_at', '=', (query) =>
-        query
-          .selectFrom('readings as newer')
-          .select((of) => of.fn.max('newer.observed_at').as('at'))
-          .whereRef('newer.sensor_number', '=', 'r.sensor_number'),
-      )
-      .execute();
-    return new Map(rows.map((row) => [row.sensor_number, row]));
+    const newest = await Promise.all(
+      sensorNumbers.map((sensor) =>
+        this.database
+          .selectFrom('readings')
+          .selectAll()
+          .where('sensor_number', '=', sensor)
+          .orderBy('observed_at', 'desc')
+          .limit(1)
+          .executeTakeFirst(),
+      ),
+    );
+    return new Map(newest.filter((row) => row !== undefined).map((row) => [row.sensor_number, row]));
+  }
+
+  /** The slope of the straight line through a sensor's usable values since then, in units per hour, and its basis. */
+  async trend(sensorNumber: number, since: number): Promise<{ perHour: number | null; spanMs: number }> {
+    // Hours since then keep the sums small enough to be exact.
+    const hours = sql<number>`((observed_at - ${since}) / 3600000.0)`;
+    const { count, spanMs, h, v, hv, hh } = await this.database
+      .selectFrom('readings')
+      .select(({ fn }) => [
+        fn.countAll<number>().as('count'),
+        sql<number>`max(observed_at) - min(observed_at)`.as('spanMs'),
+        sql<number>`sum(${hours})`.as('h'),
+        fn.sum<number>('value').as('v'),
+        sql<number>`sum(${hours} * value)`.as('hv'),
+        sql<number>`sum(${hours} * ${hours})`.as('hh'),
+      ])
+      .where('sensor_number', '=', sensorNumber)
+      .where('observed_at', '>=', since)
+      .where('value', 'is not', null)
+      .executeTakeFirstOrThrow();
+    const spread = count * hh - h * h;
+    return { perHour: spread > 0 ? (count * hv - h * v) / spread : null, spanMs };
   }
 
   range(sensorNumber: number, from: number, to: number, limit: number): Promise<ReadingRow[]> {
@@ -130,16 +151,12 @@ export class ReadingsRepository {
       .execute();
   }
 
-  /** When the newest reading of all was observed. */
+  /** When the newest reading of all was observed: one look for each sensor, however many readings there are. */
   async newestObservation(): Promise<number | null> {
-    const row = await this.database
-      .selectFrom('readings')
-      .select((of) => of.fn.max('observed_at').as('at'))
-      .groupBy('sensor_number')
-      .orderBy('at', 'desc')
-      .limit(1)
-      .executeTakeFirst();
-    return row?.at ?? null;
+    const { rows } = await sql<{ at: number | null }>`
+      select max((select max(observed_at) from readings where sensor_number = sensors.number)) as at from sensors
+    `.execute(this.database);
+    return rows[0]?.at ?? null;
   }
 
   private async findRaw(rows: ReadingRow[]): Promise<Map<string, number | null>> {

@@ -34,6 +34,8 @@ export const READINGS_REFUSED = new ProblemType(
 
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
+/** Over less time, the noise of a probe looks like a landslide. */
+const LEAST_TREND_MS = HOUR_MS / 12;
 
 @Injectable()
 export class ReadingsService {
@@ -127,21 +129,13 @@ export class ReadingsService {
     };
   }
 
-  /** How fast each sensor's good values moved within the last hour, in units per hour; by sensor name. */
+  /** How fast each sensor's usable values moved within the last hour, in units per hour; by sensor name. */
   async ratesPerHour(systemId: string): Promise<Map<string, number>> {
-    const now = this.clock.now();
+    const since = this.clock.now() - HOUR_MS;
     const rates = new Map<string, number>();
     for (const sensor of await this.systems.sensors(systemId)) {
-      const rows = await this.repository.range(sensor.number, now - HOUR_MS, now + HOUR_MS, MAX_PAGE);
-      const good = rows.filter((row) => row.value !== null);
-      const [first, last] = [good[0], good.at(-1)];
-      // Over less than a few minutes the noise of a probe looks like a landslide.
-      if (first && last && last.observed_at - first.observed_at >= HOUR_MS / 12) {
-        rates.set(
-          sensor.id,
-          ((last.value! - first.value!) * HOUR_MS) / (last.observed_at - first.observed_at),
-        );
-      }
+      const { perHour, spanMs } = await this.repository.trend(sensor.number, since);
+      if (perHour !== null && spanMs >= LEAST_TREND_MS) rates.set(sensor.id, perHour);
     }
     return rates;
   }
