@@ -73,6 +73,9 @@ function run(what, command, args, options = {}) {
 const diskFull = () =>
   new Obstacle(`The disk is full: set-up needs about ${NEEDED_BYTES / GIGABYTE} GB free below ${ROOT}.`);
 
+const notWritable = () =>
+  new Obstacle(`Nothing can be written to ${ROOT}: make it writable to you, and run the same command again.`);
+
 function checkDisk() {
   const { bavail, bsize } = statfsSync(ROOT);
   if (bavail * bsize < NEEDED_BYTES) throw diskFull();
@@ -203,6 +206,12 @@ function takeLock() {
     writeFileSync(LOCK, String(process.pid), { flag: 'wx' });
     return true;
   } catch (error) {
+    if (error.code === 'ENOSPC') {
+      // The file was made, and says of nobody whose it is: the next set-up would wait for ever.
+      rmSync(LOCK, { force: true });
+      throw diskFull();
+    }
+    if (['EACCES', 'EPERM', 'EROFS'].includes(error.code)) throw notWritable();
     if (error.code !== 'EEXIST') throw error;
   }
   try {

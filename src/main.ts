@@ -4,14 +4,13 @@ import { readFileSync } from 'node:fs';
 import { VersioningType } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyReply, FastifyRequest } from 'fastify';
 
 import { AppModule } from './app.module.js';
 import { KeysService } from './platform/auth/keys.service.js';
 import { type Config, ConfigError, readConfig } from './platform/config.js';
 import { admitBodies } from './platform/http/admission.js';
 import { MAX_JSON_BYTES, observeRequests, requestId } from './platform/http/http.js';
-import { answerProblem, asProblem } from './platform/http/problem.filter.js';
+import { refuseUnread } from './platform/http/unread.js';
 import { RequestValidationPipe } from './platform/http/validation.pipe.js';
 import { createLogger, NestLogger } from './platform/logging.js';
 import { Metrics } from './platform/metrics/metrics.js';
@@ -29,8 +28,7 @@ async function start(config: Config): Promise<void> {
     genReqId: requestId,
     // An idle connection must not hold up the end of the service; one with a request in it may.
     forceCloseConnections: 'idle',
-    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) =>
-      answerProblem(asProblem(error), request, reply),
+    ...refuseUnread(logger),
   });
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.with(config, logger), adapter, {
     logger: new NestLogger(logger),

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { connect, type Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
 
 import { ADMIN_KEY, Server } from './helpers/server.js';
 
@@ -24,6 +25,15 @@ function announce(key: string | undefined, megabytes: number): { socket: Socket;
     `POST /v1/analyses HTTP/1.1\r\nHost: x\r\n${authorization}Content-Type: image/jpeg\r\nContent-Length: ${megabytes * MEGABYTE}\r\n\r\n`,
   );
   return { socket, answer: () => answer };
+}
+
+/** As curl sends it: with no word of a body, not even of its length. */
+async function deleteWithoutBody(): Promise<string> {
+  const socket = connect(server.port, '127.0.0.1');
+  socket.write(
+    `DELETE /v1/keys/nobody HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${ADMIN_KEY}\r\nConnection: close\r\n\r\n`,
+  );
+  return text(socket);
 }
 
 describe('a large body', () => {
@@ -57,6 +67,7 @@ describe('a large body', () => {
     expect(refused.toLowerCase()).toContain('retry-after: 2');
     // Small things go on meanwhile.
     expect((await server.get('/v1/systems')).status).toBe(200);
+    expect(await deleteWithoutBody()).toContain('KEY.NOT_FOUND');
     for (const { socket } of slow) socket.destroy();
     await server.until(async () => {
       const answer = await server.post('/v1/analyses', Buffer.from('no photo'), {

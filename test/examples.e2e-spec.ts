@@ -127,6 +127,47 @@ describe('the Swagger page', () => {
     expect(faults).toEqual([]);
   });
 
+  it('has examples of errors that are of the shape that it describes', () => {
+    const ajv = new Ajv({ strict: false, allErrors: true });
+    const faults: string[] = [];
+    for (const { method, path, operation } of steps()) {
+      for (const [status, response] of Object.entries<any>(operation.responses)) {
+        const { examples, schema } = response.content?.['application/problem+json'] ?? {};
+        for (const [code, { value }] of Object.entries<any>(examples ?? {})) {
+          const isValid: boolean = ajv.validate(asJsonSchema(schema), value);
+          if (!isValid || value.status !== Number(status))
+            faults.push(`${method} ${path} ${code}: ${ajv.errorsText()}`);
+        }
+      }
+    }
+    expect(faults).toEqual([]);
+  });
+
+  it('names what can be wrong with any body of JSON, and each problem once', () => {
+    for (const { method, path, operation } of steps()) {
+      if (!operation.requestBody?.content['application/json']) continue;
+      const codes = Object.values<any>(operation.responses).flatMap((response) =>
+        Object.keys(response.content?.['application/problem+json']?.examples ?? {}),
+      );
+      const described = Object.values<any>(operation.responses)
+        .map((response) => response.description as string)
+        .join('\n');
+      for (const code of ['REQUEST.INVALID', 'BODY.NOT_JSON', 'BODY.TOO_LARGE', 'BODY.MEDIA_TYPE']) {
+        expect([method, path, codes.filter((each) => each === code)]).toEqual([method, path, [code]]);
+        expect([method, path, described.split(`\`${code}\``).length]).toEqual([method, path, 2]);
+      }
+    }
+  });
+
+  it('describes the results of readings that were refused', () => {
+    const { post } = document.paths['/v1/systems/{systemId}/readings'];
+    const { schema } = post.responses['422'].content['application/problem+json'];
+    expect(schema).toEqual({ $ref: '#/components/schemas/ReadingsRefused' });
+    expect(resolve(schema).required).toEqual(expect.arrayContaining(['code', 'results']));
+    const photos = document.paths['/v1/systems/{systemId}/analyses'].post.responses['422'];
+    expect(photos.content['application/problem+json'].schema.anyOf).toContainEqual(schema);
+  });
+
   it('says something of every route, parameter and field', () => {
     const faults: string[] = [];
     for (const { method, path, operation } of steps()) {

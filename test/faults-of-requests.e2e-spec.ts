@@ -1,7 +1,9 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
-import { json } from 'node:stream/consumers';
+import { connect } from 'node:net';
+import { hostname } from 'node:os';
+import { json, text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import sharp, { type Sharp } from 'sharp';
 
@@ -197,6 +199,19 @@ describe('a request of the wrong form', () => {
       { outcome: 'maybe' },
       'outcome',
     ],
+    ['a body where none is taken', 'POST', `${HERE}/classifications`, { foo: 1 }, 'foo'],
+    ['a parameter where none is taken', 'GET', '/v1/systems?foo=1', undefined, 'foo'],
+    [
+      'a time for a photo of no system',
+      'POST',
+      '/v1/analyses?observedAt=2026-01-01T00:00:00Z',
+      undefined,
+      'observedAt',
+    ],
+    ['no body where a name is wanted', 'POST', '/v1/systems', undefined, 'name'],
+    ['null where a name is wanted', 'POST', '/v1/systems', 'null', 'name'],
+    ['no body where readings are wanted', 'POST', `${HERE}/readings`, undefined, 'readings'],
+    ['a day that is not', 'GET', `${HERE}/sensors/ph/readings?from=2024-02-30T00:00:00Z`, undefined, 'from'],
     ['a page of nothing', 'GET', `${HERE}/decisions?limit=0`, undefined, 'limit'],
     ['a page without end', 'GET', `${HERE}/notifications?limit=1001`, undefined, 'limit'],
     ['two limits', 'GET', `${HERE}/sensors/ph/readings?limit=1&limit=2`, undefined, 'limit'],
@@ -229,6 +244,8 @@ describe('a request of the wrong form', () => {
 
   it.each([
     ['no inputs', '/v1/control/evaluations', {}],
+    ['no body', '/v1/control/evaluations', undefined],
+    ['null for a body', '/v1/control/evaluations', 'null'],
     ['a list for inputs', '/v1/control/evaluations', { inputs: [] }],
     [
       'a list for a reading',
@@ -243,6 +260,30 @@ describe('a request of the wrong form', () => {
     ],
   ])('%s is refused before any script is asked', async (_, path, body) => {
     expectProblem(await server.post(path, body), 400, 'REQUEST.INVALID');
+  });
+
+  it.each([
+    ['a photo', Buffer.from('photo'), 'image/jpeg'],
+    ['a list', [1], 'application/json'],
+    ['a number', '7', 'application/json'],
+  ])('%s where no body is taken is refused', async (_, body, type) => {
+    const answer = await server.post(`${HERE}/classifications`, body, { 'content-type': type });
+    expectProblem(answer, 400, 'REQUEST.INVALID');
+  });
+
+  it('leaves it to public routes what they are asked with', async () => {
+    for (const path of ['/health/live?probe=1', '/metrics?name=up', '/docs/?x=1', '/openapi.json?x=1']) {
+      expect([path, (await server.get(path)).status]).toEqual([path, 200]);
+    }
+  });
+
+  it('that needs no body needs none, and keeps its defaults', async () => {
+    const system = { ...GREENHOUSE, id: 'shed' };
+    await server.post('/v1/systems', system);
+    await server.post('/v1/systems/shed/readings', { readings: [{ sensor: 'ph', value: 7 }] });
+
+    const decision = await server.post('/v1/systems/shed/decisions');
+    expect([decision.status, decision.body.commands ?? []]).toEqual([201, []]);
   });
 
   it('says the limit that was passed', async () => {
@@ -327,6 +368,57 @@ describe('a request of the wrong form', () => {
       'COMMAND.NOT_FOUND': { outcome: 'done' },
     };
     expectProblem(await server.request(method, path, bodies[code]), 404, code);
+  });
+
+  it.each([
+    ['that is no URL', '/v1/systems/%zz'],
+    ['with a name longer than any', `/v1/systems/${'x'.repeat(200)}`],
+  ])('a path %s is not found, and the answer says who gave it', async (_, path) => {
+    const answer = await server.get(path, { 'x-request-id': 'lost-1' });
+    expectProblem(answer, 404, 'ROUTE.NOT_FOUND');
+    expect(answer.headers.get('x-request-id')).toBe('lost-1');
+    expect(answer.headers.get('x-served-by')).toBe(hostname());
+    expect(server.output).toContain('"requestId":"lost-1"');
+  });
+
+  it.each([
+    ['is no HTTP', 'HELO farm\r\n\r\n', 400, 'REQUEST.MALFORMED'],
+    [
+      'has headers without end',
+      `GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`,
+      431,
+      'REQUEST.HEADERS_TOO_LARGE',
+    ],
+  ])('what %s is refused like everything else, and logged', async (_, sent, status, code) => {
+    const socket = connect(server.port, '127.0.0.1');
+    socket.write(sent);
+    const [head, body] = (await text(socket)).split('\r\n\r\n') as [string, string];
+    const [statusLine, ...lines] = head.split('\r\n');
+    const headers = new Headers(lines.map((line) => line.split(': ') as [string, string]));
+
+    expect(statusLine).toMatch(new RegExp(`^HTTP/1\\.1 ${status} \\w`));
+    expectProblem({ status, headers, body: JSON.parse(body) as unknown }, status, code);
+    expect(headers.get('x-served-by')).toBe(hostname());
+    expect(Number(headers.get('content-length'))).toBe(Buffer.byteLength(body));
+    const id = headers.get('x-request-id')!;
+    await server.until(() => server.output.includes(`"requestId":"${id}"`), 'it is in the log');
+  });
+
+  it('an upload that its sender gives up is no error of ours', async () => {
+    const socket = connect(server.port, '127.0.0.1');
+    const id = 'given-up-1';
+    socket.write(
+      `POST /v1/analyses HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${ADMIN_KEY}\r\nX-Request-Id: ${id}\r\n` +
+        'Content-Type: image/jpeg\r\nContent-Length: 1000\r\n\r\nhalf',
+    );
+    // Not before it is read.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    socket.resetAndDestroy();
+
+    const entries = (): string[] => server.output.split('\n').filter((line) => line.includes(id));
+    await server.until(() => entries().length > 0, 'it is in the log');
+    await server.get('/v1/systems');
+    expect(entries()).toEqual([expect.stringMatching(/"level":30,.*"code":"REQUEST.ABORTED"/)]);
   });
 
   it("a caller's request id is kept where it is harmless, and replaced where it is not", async () => {

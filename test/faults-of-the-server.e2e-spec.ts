@@ -111,6 +111,12 @@ describe('the service, told to stop', () => {
     const used = await connection();
     used.write('GET /health/live HTTP/1.1\r\nHost: farm\r\nConnection: keep-alive\r\n\r\n');
     await once(used, 'data');
+    const givenUp = await connection();
+    givenUp.write(
+      `POST /v1/analyses HTTP/1.1\r\nHost: farm\r\nAuthorization: Bearer ${ADMIN_KEY}\r\nContent-Type: image/jpeg\r\nContent-Length: 9\r\n\r\n1`,
+    );
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    givenUp.resetAndDestroy();
     const unused = await connection();
     const started = performance.now();
 
@@ -139,6 +145,28 @@ describe('the service, told to stop', () => {
 
     expect((await late).status).toBe(200);
     expect(await flaky.server.signal('SIGTERM')).toEqual({ code: 0, signal: null });
+  });
+});
+
+describe('the service, ended with Ctrl-C', () => {
+  it('finishes what its workers are at, although the signal reaches them too', async () => {
+    const server = await Server.start({ AQUAPONIA_FUZZY_CONTROLLER_WORKERS: '1' }, { leadsGroup: true });
+    const [worker] = workersOf(server.pid, 'fuzzy_controller') as [number];
+    // Stopped, it has the request before it when the signal comes, and takes both when it goes on.
+    process.kill(worker, 'SIGSTOP');
+    const late = server.post('/v1/control/evaluations', { inputs: { ph: 7 } });
+    const busy = async (): Promise<boolean> => {
+      const { body } = await server.get('/health/ready');
+      return body.parts.fuzzy_controller.workers.busy === 1;
+    };
+    await server.until(busy, 'the request is under way');
+    process.kill(-server.pid, 'SIGINT');
+    process.kill(worker, 'SIGCONT');
+
+    expect((await late).status).toBe(200);
+    expect(await server.signal('SIGINT')).toEqual({ code: 0, signal: null });
+    expect(server.output).not.toMatch(/Traceback|KeyboardInterrupt/);
+    await server.stop();
   });
 });
 

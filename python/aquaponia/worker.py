@@ -17,6 +17,7 @@ import json
 import math
 import os
 import select
+import signal
 import sys
 import time
 import traceback
@@ -179,6 +180,8 @@ def run(name: str, answer: Answer) -> NoReturn:
     gc.freeze()
     replies = _reserve_standard_output()
     if "--worker" in sys.argv[1:]:
+        # Ctrl-C reaches the service's whole process group; the service ends its workers itself, when they are done.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         _serve(name, answer, sys.stdin.buffer, replies)
         sys.exit(0)
     sys.exit(_answer_once(answer, sys.stdin.buffer, replies))

@@ -1,6 +1,7 @@
 """The wire, tried through a process of its own: whatever a script does, its standard output holds replies only."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +62,19 @@ def serve(*messages: bytes) -> list[tuple[dict[str, Any], bytes]]:
 
 def test_the_end_of_input_ends_the_worker() -> None:
     assert serve() == []
+
+
+def test_ctrl_c_is_left_to_the_service() -> None:
+    command = [sys.executable, "-c", SCRIPT, "--worker"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=PYTHON, stdin=pipe, stdout=pipe, stderr=pipe) as worker:
+        assert worker.stdout
+        assert worker.stdout.readline().startswith(b'{"ready"')
+        worker.send_signal(signal.SIGINT)
+        replies, complaints = worker.communicate(message(1, {"todo": "echo"}), timeout=30)
+    assert json.loads(replies)["id"] == 1
+    assert complaints == b""
+    assert worker.returncode == 0
 
 
 def test_replies_carry_the_id_and_the_time() -> None:

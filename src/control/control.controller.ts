@@ -7,6 +7,7 @@ import { PageQuery } from '../platform/http/page.js';
 import { REQUEST_INVALID } from '../platform/http/problem.js';
 import { Fails } from '../platform/openapi/fails.js';
 import { InSystem } from '../systems/systems.controller.js';
+import { DEVICE_NOT_FOUND } from '../systems/systems.service.js';
 import {
   AcknowledgeCommand,
   Command,
@@ -79,7 +80,7 @@ export class ControlController {
   @Get('systems/:systemId/commands')
   @AllowedFrom('device')
   @InSystem()
-  @Fails(REQUEST_INVALID)
+  @Fails(REQUEST_INVALID, DEVICE_NOT_FOUND)
   async commands(@Param('systemId') systemId: string, @Query() query: CommandsQuery): Promise<CommandList> {
     return { commands: await this.control.pendingCommands(systemId, query.deviceId) };
   }

@@ -34,6 +34,7 @@ export class Decide {
    * Also make commands of it, for the devices to fetch; otherwise it is a proposal that is stored and listed.
    * @example true
    */
+  @ApiProperty({ required: false, default: false })
   @IsOptional()
   @IsBoolean()
   issueCommands: boolean = false;

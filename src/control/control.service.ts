@@ -145,7 +145,8 @@ export class ControlService {
   }
 
   async pendingCommands(systemId: string, deviceId: string | undefined): Promise<Command[]> {
-    await this.systems.find(systemId);
+    if (deviceId === undefined) await this.systems.find(systemId);
+    else await this.systems.findDevice(systemId, deviceId);
     const now = this.clock.now();
     return (await this.repository.pendingCommands(systemId, now, deviceId)).map((row) => asCommand(row, now));
   }

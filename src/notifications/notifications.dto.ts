@@ -42,7 +42,11 @@ export class ReadingToClassify {
   @ApiProperty({ enum: QUALITIES, required: false, default: 'good' })
   quality: Quality = 'good';
 
-  /** @example 20 */
+  /**
+   * How old it is.
+   * @example 20
+   */
+  @ApiProperty({ required: false, default: 0 })
   @IsOptional()
   @IsNumber()
   @Min(0)

@@ -11,6 +11,7 @@ import { CONFIG, type Config } from './config.js';
 import { HealthController } from './health/health.controller.js';
 import { HealthRegistry } from './health/health.registry.js';
 import { ProblemFilter } from './http/problem.filter.js';
+import { UnexpectedGuard } from './http/unexpected.guard.js';
 import { LOGGER } from './logging.js';
 import { MetricsController } from './metrics/metrics.controller.js';
 import { Metrics } from './metrics/metrics.js';
@@ -26,7 +27,9 @@ export class PlatformModule {
       providers: [
         { provide: CONFIG, useValue: config },
         { provide: LOGGER, useValue: logger },
+        // In this order: whoever has no key learns nothing of what a route takes.
         { provide: APP_GUARD, useClass: AuthGuard },
+        { provide: APP_GUARD, useClass: UnexpectedGuard },
         { provide: APP_FILTER, useClass: ProblemFilter },
         Clock,
         HealthRegistry,

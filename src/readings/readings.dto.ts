@@ -3,6 +3,7 @@ import { ApiProperty } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 
 import { IsInstant } from '../platform/http/instant.js';
+import { ProblemDetails } from '../platform/http/problem.js';
 import { QUANTITY_NAMES, type Quantity } from '../systems/quantities.js';
 import { QUALITIES, type Quality } from './quality.js';
 
@@ -93,6 +94,18 @@ export class ReadingsStored {
   /** @example 0 */
   refused: number;
 
+  /** One for each reading, in the order of the request. */
+  results: ReadingResult[];
+}
+
+export const READING_ERROR_EXAMPLE: ReadingError = {
+  code: 'READING.FUTURE',
+  field: 'observedAt',
+  message: 'observedAt is in the future',
+  limit: '2026-11-20T09:01:00.000Z',
+};
+
+export class ReadingsRefused extends ProblemDetails {
   /** One for each reading, in the order of the request. */
   results: ReadingResult[];
 }

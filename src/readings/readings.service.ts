@@ -15,7 +15,9 @@ import {
   type Derived,
   MAX_PAGE,
   type Reading,
+  READING_ERROR_EXAMPLE,
   type ReadingResult,
+  ReadingsRefused,
   type ReadingsQuery,
   type ReadingsStored,
   type SensorBuckets,
@@ -30,6 +32,8 @@ export const READINGS_REFUSED = new ProblemType(
   'READINGS.REFUSED',
   422,
   'Not one reading of the batch could be taken',
+  ReadingsRefused,
+  { extra: { results: [{ outcome: 'refused', error: READING_ERROR_EXAMPLE }] } },
 );
 
 const DAY_MS = 86_400_000;

@@ -125,9 +125,13 @@ export class SystemsService {
     return this.repository.actuators(systemId);
   }
 
-  /** Photos need sensors to put their figures in; a system without a camera gets one with its first photo. */
-  async ensureCamera(systemId: string): Promise<void> {
+  /**
+   * Photos need sensors to put their figures in; a system without a camera gets one with its first photo.
+   * @returns the camera's sensors: without those whose names other devices had taken already.
+   */
+  async ensureCamera(systemId: string): Promise<SensorRow[]> {
     await this.repository.insertParts(partsOf(systemId, [CAMERA]));
+    return (await this.repository.sensors(systemId)).filter((sensor) => sensor.device_id === CAMERA.id);
   }
 
   async ranges(systemId: string): Promise<Ranges> {
@@ -149,7 +153,8 @@ export class SystemsService {
     }
   }
 
-  private async findDevice(systemId: string, deviceId: string): Promise<void> {
+  /** @throws SYSTEM_NOT_FOUND, DEVICE_NOT_FOUND */
+  async findDevice(systemId: string, deviceId: string): Promise<void> {
     await this.find(systemId);
     const devices = await this.repository.devices(systemId);
     if (!devices.some((device) => device.id === deviceId)) {

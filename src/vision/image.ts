@@ -1,5 +1,6 @@
 import sharp from 'sharp';
 
+import { SCRIPT_DEADLINE } from '../brain/brain.problems.js';
 import { ProblemType } from '../platform/http/problem.js';
 
 export const IMAGE_TYPES = ['image/jpeg', 'image/png', 'image/webp'];
@@ -46,9 +47,9 @@ sharp.cache(false);
 
 /**
  * Decodes, orients, strips and shrinks an upload to raw RGB.
- * @throws IMAGE_UNREADABLE (no image, truncated, another format), IMAGE_TOO_LARGE, IMAGE_TOO_SMALL
+ * @throws IMAGE_UNREADABLE (no image, truncated, another format), IMAGE_TOO_LARGE, IMAGE_TOO_SMALL, SCRIPT_DEADLINE
  */
-export async function decodePhoto(upload: Buffer): Promise<Photo> {
+export async function decodePhoto(upload: Buffer, leftMs: number): Promise<Photo> {
   if (upload.length === 0) throw IMAGE_UNREADABLE.happened('The body is empty');
   // `failOn: truncated` refuses half an upload, which would otherwise be analysed as grey.
   const image = sharp(upload, {
@@ -80,8 +81,16 @@ export async function decodePhoto(upload: Buffer): Promise<Photo> {
     .flatten({ background: 'white' })
     .toColourspace('srgb')
     .raw({ depth: 'uchar' })
+    // In whole seconds, and 0 would be for ever.
+    .timeout({ seconds: Math.max(1, Math.ceil(leftMs / 1000)) })
     .toBuffer({ resolveWithObject: true })
     .catch(unreadable);
+  // A long strip is large enough as it comes, and not any more as the script would get it.
+  if (Math.min(info.width, info.height) < SMALLEST_SIDE) {
+    throw IMAGE_TOO_SMALL.happened(
+      `The image has ${width} × ${height} pixels, and ${info.width} × ${info.height} once shrunk for the analysis`,
+    );
+  }
   return {
     data: info.channels === 3 ? data : await asRgb(data, info.width, info.height, info.channels),
     width: info.width,
@@ -108,5 +117,8 @@ async function asRgb(data: Buffer, width: number, height: number, channels: 1 | 
 
 function unreadable(error: Error): never {
   if (/pixel limit/.test(error.message)) throw IMAGE_TOO_LARGE.happened();
+  if (/timeout: \d+% complete/.test(error.message)) {
+    throw SCRIPT_DEADLINE.happened({ detail: 'The photo could not be decoded in time', cause: error });
+  }
   throw IMAGE_UNREADABLE.happened({ cause: error });
 }

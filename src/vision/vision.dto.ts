@@ -48,7 +48,8 @@ export class Analysis extends VisionFigures {
 
   /**
    * The sensors that the figures were stored to as readings; empty without a system, or where the confidence was too
-   * low to call a figure a reading.
+   * low to call a figure a reading. Only sensors of the device `camera` are written to: a figure is left out where its
+   * name belongs to another device's sensor.
    * @example ["canopy-cover", "greenness", "yellowing", "browning"]
    */
   storedTo: string[];

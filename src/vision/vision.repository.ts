@@ -60,6 +60,14 @@ export class VisionRepository {
     return id;
   }
 
+  async update(id: number, body: string): Promise<void> {
+    await this.database.updateTable('analyses').set({ body }).where('id', '=', id).execute();
+  }
+
+  async remove(id: number): Promise<void> {
+    await this.database.deleteFrom('analyses').where('id', '=', id).execute();
+  }
+
   list(systemId: string, page: PageQuery): Promise<AnalysisRow[]> {
     return this.database
       .selectFrom('analyses')

@@ -116,7 +116,7 @@ export class VisionFigures {
 
   /**
    * The index and the way of cutting it, with their version.
-   * @example exg-otsu/1
+   * @example cielab-135+otsu-above-floor/1
    */
   @IsString()
   method: string;

@@ -5,9 +5,9 @@ import { SCRIPT_REPLY_INVALID } from '../brain/brain.problems.js';
 import { Clock, isoTime } from '../platform/clock.js';
 import { CONFIG, type Config } from '../platform/config.js';
 import type { PageQuery } from '../platform/http/page.js';
-import { BODY_MEDIA_TYPE, ProblemType, REQUEST_INVALID } from '../platform/http/problem.js';
+import { BODY_MEDIA_TYPE, Problem, ProblemType, REQUEST_INVALID } from '../platform/http/problem.js';
 import { examineTime } from '../readings/ingest.js';
-import { ReadingsService } from '../readings/readings.service.js';
+import { READINGS_REFUSED, ReadingsService } from '../readings/readings.service.js';
 import { SystemsService } from '../systems/systems.service.js';
 import { decodePhoto, encodeJpeg, IMAGE_TYPES } from './image.js';
 import { Turns } from './turns.js';
@@ -37,7 +37,7 @@ export class VisionService {
     private readonly clock: Clock,
     @Inject(CONFIG) config: Config,
   ) {
-    this.decoding = new Turns(config.pools.vision!.workers);
+    this.decoding = new Turns(config.pools.vision!);
   }
 
   async analyse(upload: unknown, systemId: string | null, observedAt?: string): Promise<Analysis> {
@@ -45,8 +45,8 @@ export class VisionService {
       throw BODY_MEDIA_TYPE.happened(`The body must be one of ${IMAGE_TYPES.join(', ')}`);
     if (systemId !== null) await this.systems.find(systemId);
     const at = this.observationTime(observedAt);
-    const { data, width, height, format, originalWidth, originalHeight } = await this.decoding.inTurn(() =>
-      decodePhoto(upload),
+    const { data, width, height, format, originalWidth, originalHeight } = await this.decoding.inTurn(
+      (leftMs) => decodePhoto(upload, leftMs),
     );
     const request = { width, height, channels: 3, overlay: true } as const;
     const { reply, payload } = await this.brain.ask(VISION, request, data);
@@ -55,11 +55,20 @@ export class VisionService {
       throw SCRIPT_REPLY_INVALID.happened('vision: the overlay is missing or of another size than it says');
     }
     const picture = await encodeJpeg({ data: payload, width: overlay.width, height: overlay.height });
-    const storedTo = systemId === null ? [] : await this.storeReadings(systemId, figures, at);
     const photo = { format, width: originalWidth, height: originalHeight };
-    const body: AnalysisBody = { ...figures, photo, storedTo };
+    const body: AnalysisBody = { ...figures, photo, storedTo: [] };
     const row = { system_id: systemId, at: Date.parse(at), body: JSON.stringify(body) };
+    // Before its readings: should the rest fail, there may be an analysis without readings, and never the reverse.
     const id = await this.repository.insert(row, picture);
+    if (systemId !== null) {
+      body.storedTo = await this.storeReadings(systemId, figures, at).catch(async (error: unknown) => {
+        // Refused is certain: nothing of it is stored. After any other error something may be.
+        if (error instanceof Problem && error.type === READINGS_REFUSED) await this.repository.remove(id);
+        throw error;
+      });
+      row.body = JSON.stringify(body);
+      await this.repository.update(id, row.body);
+    }
     return asAnalysis({ id, ...row });
   }
 
@@ -84,13 +93,18 @@ export class VisionService {
 
   private async storeReadings(systemId: string, figures: Figures, observedAt: string): Promise<string[]> {
     if (figures.confidence < LEAST_CONFIDENCE) return [];
-    await this.systems.ensureCamera(systemId);
-    const readings = [
-      { sensor: 'canopy-cover', value: figures.canopyCover.value, observedAt },
-      { sensor: 'greenness', value: figures.greenness.value, observedAt },
-      { sensor: 'yellowing', value: figures.yellowing.value, observedAt },
-      { sensor: 'browning', value: figures.browning.value, observedAt },
-    ].filter((reading) => reading.value !== null);
+    // By quantity and device: by its name alone, a figure could end up in a probe that a grower has called so.
+    const camera = await this.systems.ensureCamera(systemId);
+    const readings = Object.entries({
+      'canopy-cover': figures.canopyCover.value,
+      greenness: figures.greenness.value,
+      yellowing: figures.yellowing.value,
+      browning: figures.browning.value,
+    }).flatMap(([quantity, value]) => {
+      const sensor = camera.find((each) => each.quantity === quantity);
+      return sensor && value !== null ? [{ sensor: sensor.id, value, observedAt }] : [];
+    });
+    if (readings.length === 0) return [];
     const { results } = await this.readings.ingest(systemId, readings);
     return readings
       .filter((_, index) => results[index]?.outcome !== 'refused')

@@ -25,10 +25,12 @@ export class Server {
   private constructor(
     readonly dataDir: string,
     private readonly env: Record<string, string>,
+    private readonly leadsGroup: boolean,
   ) {}
 
-  static async start(env: Record<string, string> = {}): Promise<Server> {
-    const server = new Server(mkdtempSync(join(tmpdir(), 'aquaponia-e2e-')), env);
+  /** With `leadsGroup` in a process group of its own, as a shell starts it. */
+  static async start(env: Record<string, string> = {}, { leadsGroup = false } = {}): Promise<Server> {
+    const server = new Server(mkdtempSync(join(tmpdir(), 'aquaponia-e2e-')), env, leadsGroup);
     await server.launch();
     return server;
   }
@@ -54,6 +56,7 @@ export class Server {
         ...this.env,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
+      detached: this.leadsGroup,
     });
     this.child.stdout!.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
     this.child.stderr!.on('data', (chunk: Buffer) => (this.output += chunk.toString()));

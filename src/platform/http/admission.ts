@@ -26,12 +26,16 @@ export function admitBodies(
     request.keyHolder = await identifyHolder(request, keys);
     // JSON is bounded by its own small limit.
     if (request.headers['content-type']?.startsWith('application/json')) return;
-    // A body that does not say its length can be as large as the largest.
-    const bytes = Math.min(Number(request.headers['content-length'] ?? largestBody), largestBody);
+    const bytes = Math.min(announcedBytes(request), largestBody);
     if (bytesInFlight + bytes > MAX_BYTES_AT_ONCE) {
       throw BODIES_TOO_MANY.happened({ headers: { 'retry-after': '2' } });
     }
     bytesInFlight += bytes;
     reply.raw.once('close', () => (bytesInFlight -= bytes));
   });
+}
+
+/** A body that comes in chunks can be of any size; a request that speaks of none has none (RFC 9112, 6.3). */
+function announcedBytes({ headers }: FastifyRequest): number {
+  return headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? 0) : Infinity;
 }

@@ -19,6 +19,9 @@ export function requestId(request: { headers: Record<string, string | string[] |
   return typeof given === 'string' && REQUEST_ID_FORM.test(given) ? given : randomUUID();
 }
 
+/** What every answer carries. */
+export const ownHeaders = (id: string): Record<string, string> => ({ [REQUEST_ID]: id, 'x-served-by': HOST });
+
 /** Every answer carries its request id and its host; every request is timed and logged. */
 export function observeRequests(
   app: NestFastifyApplication<RawServerDefault>,
@@ -32,7 +35,7 @@ export function observeRequests(
   ]);
   const fastify = app.getHttpAdapter().getInstance();
   fastify.addHook('onRequest', (request: FastifyRequest, reply: FastifyReply, done: () => void) => {
-    reply.header(REQUEST_ID, request.id).header('x-served-by', HOST);
+    reply.headers(ownHeaders(request.id));
     done();
   });
   fastify.addHook('onResponse', (request: FastifyRequest, reply: FastifyReply, done: () => void) => {
@@ -64,13 +67,13 @@ function endConnectionsWith(fastify: FastifyInstance): void {
   const endConnections = (): void => {
     if (isEnding && underWay === 0) fastify.server.closeAllConnections();
   };
-  fastify.addHook('onRequest', (_request, _reply, done) => {
+  fastify.addHook('onRequest', (_request, reply, done) => {
     underWay += 1;
-    done();
-  });
-  fastify.addHook('onResponse', (_request, _reply, done) => {
-    underWay -= 1;
-    endConnections();
+    // Not onResponse: it never comes where the caller has gone before the answer.
+    reply.raw.once('close', () => {
+      underWay -= 1;
+      endConnections();
+    });
     done();
   });
   fastify.addHook('preClose', (done) => {

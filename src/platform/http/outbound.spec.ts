@@ -25,6 +25,8 @@ describe('an address that a user named', () => {
     'fd00::1',
     '::ffff:127.0.0.1',
     '64:ff9b::7f00:1',
+    '::7f00:1',
+    '::808:808',
   ])('%s is not public', (address) => {
     expect(isPublicAddress(address)).toBe(false);
   });
@@ -34,6 +36,7 @@ describe('an address that a user named', () => {
     'http://2130706433/',
     'http://0x7f.1/',
     'http://[::1]:80/',
+    'http://[::127.0.0.1]/',
     'http://localhost:3000/',
     'http://a.localhost/',
   ])('%s is private as it stands', (url) => {

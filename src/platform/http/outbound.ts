@@ -7,9 +7,14 @@ import ipaddr from 'ipaddr.js';
 /** The address is not one of the public internet, and the operator does not allow others. */
 export class PrivateAddressError extends Error {}
 
+/** An IPv4 address in the last digits of an IPv6 one, in a form long given up: some systems still follow it. */
+const IPV4_COMPATIBLE = ipaddr.IPv6.parseCIDR('::/96');
+
 /** Whether an address is one that anybody's name may lead us to. */
 export function isPublicAddress(address: string): boolean {
-  return ipaddr.process(address).range() === 'unicast';
+  const parsed = ipaddr.process(address);
+  if (parsed instanceof ipaddr.IPv6 && parsed.match(IPV4_COMPATIBLE)) return false;
+  return parsed.range() === 'unicast';
 }
 
 /** Whether a URL names a private address by its digits or as this very host. What a name leads to shows later. */

@@ -10,6 +10,7 @@ import {
   INTERNAL_ERROR,
   Problem,
   ProblemType,
+  REQUEST_ABORTED,
   REQUEST_INVALID,
   ROUTE_NOT_FOUND,
 } from './problem.js';
@@ -37,6 +38,9 @@ export class ProblemFilter implements ExceptionFilter {
     const problem = asProblem(thrown);
     const { status, code } = problem.type;
     if (status >= 500) this.logger.error({ requestId: request.id, code, err: thrown }, 'request failed');
+    // Nobody is there to be answered, so that no answer is logged either.
+    if (problem.type === REQUEST_ABORTED)
+      this.logger.info({ requestId: request.id, code }, 'request given up');
     answerProblem(problem, request, reply);
   }
 }
@@ -57,9 +61,11 @@ export function asProblem(thrown: unknown): Problem {
   if (thrown instanceof Problem) return thrown;
   // Nest wraps what Fastify throws before a route is reached, and keeps it as the cause.
   const original = thrown instanceof HttpException ? (thrown.cause ?? thrown) : thrown;
-  const { code, message } = original as { code?: string; message?: string };
+  const { code, message, statusCode } = original as { code?: string; message?: string; statusCode?: number };
   const fastifyProblem = FASTIFY_PROBLEMS[code ?? ''];
   if (fastifyProblem) return fastifyProblem.happened(message);
+  // Any connection can be reset; 400 is what Fastify makes of it where it was reading a body.
+  if (code === 'ECONNRESET' && statusCode === 400) return REQUEST_ABORTED.happened();
   if (thrown instanceof HttpException) {
     const status = thrown.getStatus();
     if (status === 404) return ROUTE_NOT_FOUND.happened(thrown.message);

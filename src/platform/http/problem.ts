@@ -70,12 +70,17 @@ interface Occurrence {
   cause?: unknown;
 }
 
-/** A kind of problem that a route can answer with: thrown by code, listed by Swagger. */
+/**
+ * A kind of problem that a route can answer with: thrown by code, listed by Swagger. Where it has members of its own,
+ * it names the class that describes them, and an example with them.
+ */
 export class ProblemType {
   constructor(
     readonly code: string,
     readonly status: number,
     readonly title: string,
+    readonly shape: new () => ProblemDetails = ProblemDetails,
+    readonly example: Occurrence = {},
   ) {}
 
   happened(occurrence: Occurrence | string = {}): Problem {
@@ -108,6 +113,26 @@ export const REQUEST_INVALID = new ProblemType(
   'REQUEST.INVALID',
   400,
   'The request does not have the form that this route describes',
+);
+export const REQUEST_ABORTED = new ProblemType(
+  'REQUEST.ABORTED',
+  400,
+  'The request ended before its body did',
+);
+export const REQUEST_MALFORMED = new ProblemType(
+  'REQUEST.MALFORMED',
+  400,
+  'What was sent is no HTTP request',
+);
+export const REQUEST_TIMEOUT = new ProblemType(
+  'REQUEST.TIMEOUT',
+  408,
+  'The request did not arrive whole in time',
+);
+export const HEADERS_TOO_LARGE = new ProblemType(
+  'REQUEST.HEADERS_TOO_LARGE',
+  431,
+  'The headers are larger than 16 KiB',
 );
 export const BODY_NOT_JSON = new ProblemType('BODY.NOT_JSON', 400, 'The body is not JSON');
 export const BODY_TOO_LARGE = new ProblemType(

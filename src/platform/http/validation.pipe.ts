@@ -2,7 +2,7 @@ import { type ArgumentMetadata, Injectable, type ValidationError, ValidationPipe
 import type { ClassConstructor } from 'class-transformer';
 
 import { CheckedClass } from './checked-class.js';
-import { REQUEST_INVALID, type FieldProblem } from './problem.js';
+import { type FieldProblem, type Problem, REQUEST_INVALID } from './problem.js';
 
 /** One entry for each broken rule, the field named by its whole path. */
 export function fieldProblems(errors: ValidationError[], path: string[] = []): FieldProblem[] {
@@ -17,6 +17,11 @@ export function fieldProblems(errors: ValidationError[], path: string[] = []): F
   });
 }
 
+export function refuseFields(errors: FieldProblem[]): Problem {
+  const detail = errors.length === 1 ? (errors[0]?.message ?? '') : `${errors.length} fields are wrong`;
+  return REQUEST_INVALID.happened({ detail, errors });
+}
+
 /** Requests carry what a route describes, and nothing else. */
 @Injectable()
 export class RequestValidationPipe extends ValidationPipe {
@@ -26,25 +31,23 @@ export class RequestValidationPipe extends ValidationPipe {
       whitelist: true,
       forbidNonWhitelisted: true,
       validationError: { target: false, value: false },
-      exceptionFactory: (found) => {
-        const errors = fieldProblems(found);
-        const detail = errors.length === 1 ? (errors[0]?.message ?? '') : `${errors.length} fields are wrong`;
-        return REQUEST_INVALID.happened({ detail, errors });
-      },
+      exceptionFactory: (found) => refuseFields(fieldProblems(found)),
     });
   }
 
-  /** A body in order takes the short way; whatever is not comes back here for the words. */
+  /**
+   * A body in order takes the short way; whatever is not comes back here for the words. No body is one without
+   * members: what has a default keeps it, and what is missing is named.
+   */
   override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
     const { type, metatype } = metadata;
     if (type !== 'body' || !metatype || !this.toValidate(metadata)) return super.transform(value, metadata);
     const checked = CheckedClass.of(metatype as ClassConstructor<object>);
-    if (checked.accepts(value)) return checked.instantiate(value);
-    const transformed: unknown = await super.transform(value, metadata).catch(tooDeep);
+    const body = value ?? {};
+    if (checked.accepts(body)) return checked.instantiate(body);
+    await super.transform(body, metadata).catch(tooDeep);
     // class-validator has no words for a nested object that is missing or a list, nor for members named like built-ins.
-    if (value)
-      throw REQUEST_INVALID.happened('An object is missing, is a list, or has a member of a reserved name');
-    return transformed;
+    throw REQUEST_INVALID.happened('An object is missing, is a list, or has a member of a reserved name');
   }
 }
 

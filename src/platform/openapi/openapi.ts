@@ -1,10 +1,20 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 
-import { INTERNAL_ERROR, ProblemDetails, type ProblemType } from '../http/problem.js';
-import { problemResponse } from './fails.js';
+import {
+  BODY_MEDIA_TYPE,
+  BODY_NOT_JSON,
+  BODY_TOO_LARGE,
+  INTERNAL_ERROR,
+  ProblemDetails,
+  type ProblemType,
+  REQUEST_INVALID,
+} from '../http/problem.js';
+import { addProblems } from './fails.js';
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
+
+type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
 
 const DESCRIPTION = `
 The control API of an aquaponic farm. Sensors post **readings**; a fuzzy controller proposes what pumps, aerators,
@@ -39,18 +49,24 @@ export function describeApi(app: NestFastifyApplication, version: string): OpenA
     info.addTag(name, description);
   }
   const document = SwaggerModule.createDocument(app, info.build(), { extraModels: [ProblemDetails] });
-  addSharedProblem(document, INTERNAL_ERROR);
-  return document;
-}
-
-/** What any route can answer with need not be said at each. */
-function addSharedProblem(document: OpenAPIObject, type: ProblemType): void {
   for (const path of Object.values(document.paths)) {
     for (const method of METHODS) {
       const operation = path[method];
-      if (operation) operation.responses[type.status] = problemResponse([type]) as never;
+      if (operation) addProblems(operation.responses, sharedProblems(operation));
     }
   }
+  return document;
+}
+
+/** What any route of its kind can answer with need not be said at each. */
+function sharedProblems({ security, requestBody }: Operation): ProblemType[] {
+  const takesJson = requestBody && 'content' in requestBody && 'application/json' in requestBody.content;
+  return [
+    // Public routes take whatever query and body they are given.
+    ...(security ? [REQUEST_INVALID] : []),
+    ...(takesJson ? [BODY_NOT_JSON, BODY_TOO_LARGE, BODY_MEDIA_TYPE] : []),
+    INTERNAL_ERROR,
+  ];
 }
 
 /** `/docs` for people, `/openapi.json` for programs. */
