@@ -38,7 +38,7 @@ async function start(config: Config): Promise<void> {
   app.useGlobalPipes(new RequestValidationPipe());
   app.useBodyParser(IMAGE_TYPES, { bodyLimit: MAX_IMAGE_BYTES });
   observeRequests(app, app.get(Metrics), logger);
-  admitBodies(app, app.get(KeysService), MAX_IMAGE_BYTES);
+  admitBodies(app, app.get(KeysService), IMAGE_TYPES, MAX_IMAGE_BYTES);
   serveDocumentation(app, describeApi(app, version));
   await app.listen(config.port, config.host);
 
@@ -53,8 +53,9 @@ async function start(config: Config): Promise<void> {
   process.on('SIGINT', () => void stop());
 
   const { port } = app.getHttpServer().address() as { port: number };
-  announce(port, app.get(KeysService).firstAdminKey);
-  logger.info({ port, version }, 'ready');
+  // Not before it listens: a start that failed would have made a key that nobody has seen.
+  announce(port, await app.get(KeysService).makeFirstAdminKey());
+  logger.info({ port, version }, 'listening');
 }
 
 /** For the person at the terminal; the log beside it is for machines, and never holds the key. */
@@ -76,6 +77,9 @@ function explain(error: unknown, port: string): string {
   if (error instanceof ConfigError) return `The configuration is wrong: ${message}.`;
   if (code === 'EADDRINUSE')
     return `Port ${port} is in use: stop what listens there, or set PORT to another.`;
+  if (code === 'ENOTFOUND' || code === 'EADDRNOTAVAIL') {
+    return `HOST must be an address of this machine, such as 0.0.0.0 or 127.0.0.1: ${message}.`;
+  }
   if (code === 'EACCES') return `Not allowed: ${message}. Choose another PORT or AQUAPONIA_DATA_DIR.`;
   if (code === 'ENOSPC' || /disk is full/.test(message ?? '')) {
     return `The disk is full: free some space, or set AQUAPONIA_DATA_DIR to another disk.`;

@@ -29,7 +29,7 @@ const resolve = (schema: any): any =>
 
 /** What Swagger UI fills in. */
 function exampleOf(given: any): any {
-  const schema = resolve(given?.allOf?.[0] ?? given);
+  const schema = resolve(given?.allOf?.[0] ?? given?.anyOf?.[0] ?? given);
   if (given?.example !== undefined) return given.example;
   if (schema?.example !== undefined) return schema.example;
   if (schema?.type === 'array') return [exampleOf(schema.items)];

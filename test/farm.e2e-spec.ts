@@ -472,7 +472,45 @@ describe('a path that no route can have', () => {
   );
 });
 
+describe('who has the keys', () => {
+  it('cannot lock everybody out, nor make a key for a system that is not there', async () => {
+    expect((await server.request('DELETE', '/v1/keys/admin')).body).toMatchObject({
+      status: 409,
+      code: 'KEY.LAST_ADMIN',
+    });
+    const lost = { id: 'lost', role: 'device', systemId: 'nowhere' };
+    expect((await server.post('/v1/keys', lost)).body).toMatchObject({
+      status: 404,
+      code: 'SYSTEM.NOT_FOUND',
+    });
+    const second = (await server.post('/v1/keys', { id: 'second', role: 'admin' })).body.secret as string;
+    expect((await server.request('DELETE', '/v1/keys/second')).status).toBe(204);
+    expect((await server.get('/v1/systems', { authorization: `Bearer ${second}` })).body.code).toBe(
+      'KEY.INVALID',
+    );
+  });
+
+  it('is told at once that a body is no JSON by its name', async () => {
+    const { status, body } = await server.post('/v1/systems', 'id=x', {
+      'content-type': 'application/x-www-form-urlencoded',
+    });
+    expect([status, body.code]).toEqual([415, 'BODY.MEDIA_TYPE']);
+  });
+});
+
+describe('a device', () => {
+  it('with a misspelt name is told so, and does not wait for commands that never come', async () => {
+    const system = await newSystem();
+    expect((await server.get(`${system}/commands?deviceId=watre`)).body.code).toBe('DEVICE.NOT_FOUND');
+  });
+});
+
 describe('who runs it', () => {
+  it('is led from the bare address to the page', async () => {
+    const answer = await fetch(`${server.url}/`, { redirect: 'manual' });
+    expect([answer.status, answer.headers.get('location')]).toEqual([302, '/docs']);
+  });
+
   it('finds its request and its host on every answer, and its figures in /metrics', async () => {
     const answer = await server.get('/v1/systems', { 'x-request-id': 'my-own-id' });
     expect(answer.headers.get('x-request-id')).toBe('my-own-id');

@@ -206,9 +206,34 @@ describe('the service, where it cannot start', () => {
     writeFileSync(file, 'mine');
 
     const run = await runInVain({ AQUAPONIA_DATA_DIR: file });
-    expectSentence(run, new RegExp(`^Aquaponia could not start: .*${file}`));
+    expectSentence(
+      run,
+      new RegExp(`^The configuration is wrong: AQUAPONIA_DATA_DIR must be a directory .*${file}`),
+    );
     expect(readFileSync(file, 'utf8')).toBe('mine');
     rmSync(file);
+  });
+
+  it('makes no admin key in vain: it is shown at the first start that succeeds', async () => {
+    const server = await Server.start({ AQUAPONIA_ADMIN_KEY: '' });
+    await server.signal('SIGKILL');
+    for (const file of readdirSync(server.dataDir)) rmSync(join(server.dataDir, file));
+    const other = await Server.start();
+    const port = { PORT: String(other.port), AQUAPONIA_DATA_DIR: server.dataDir };
+    expect((await runInVain(port)).stdout).not.toContain('Admin key');
+    await other.stop();
+
+    await server.launch();
+    await server.until(() => server.output.includes('Admin key'), 'the key is shown');
+    await server.stop();
+  });
+
+  it('says that there is no Python where there is none', async () => {
+    const run = await runInVain({ AQUAPONIA_PYTHON: '/nowhere/python', AQUAPONIA_SCRIPTS_DIR: '/nowhere' });
+    expectSentence(
+      run,
+      /^The configuration is wrong: AQUAPONIA_PYTHON names .*AQUAPONIA_SCRIPTS_DIR names .*\.$/,
+    );
   });
 
   it('names everything that is wrong with its configuration at once', async () => {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -45,6 +46,13 @@ class SettingsReader {
 
   text(name: string, fallback: string): string {
     return this.environment[name] || fallback;
+  }
+
+  /** A path, or a command to be looked for on PATH. */
+  existing(name: string, fallback: string): string {
+    const path = this.text(name, fallback);
+    if (path.includes('/') && !existsSync(path)) this.wrong.push(`${name} names ${path}, which is not there`);
+    return path;
   }
 
   integer(name: string, fallback: number, minimum: number, maximum: number): number {
@@ -106,8 +114,8 @@ export function readConfig(environment: Environment): Config {
     dataDir: resolve(settings.text('AQUAPONIA_DATA_DIR', './data')),
     adminKey: settings.secret('AQUAPONIA_ADMIN_KEY', 16),
     logLevel: settings.oneOf('AQUAPONIA_LOG_LEVEL', 'info', ['debug', 'info', 'warn', 'error', 'silent']),
-    python: settings.text('AQUAPONIA_PYTHON', resolve(ROOT, '.venv/bin/python')),
-    scriptsDir: resolve(settings.text('AQUAPONIA_SCRIPTS_DIR', resolve(ROOT, 'python'))),
+    python: settings.existing('AQUAPONIA_PYTHON', resolve(ROOT, '.venv/bin/python')),
+    scriptsDir: resolve(settings.existing('AQUAPONIA_SCRIPTS_DIR', resolve(ROOT, 'python'))),
     webhooksMayBePrivate: settings.flag('AQUAPONIA_WEBHOOKS_MAY_BE_PRIVATE'),
     pools: {
       fuzzy_controller: settings.pool('fuzzy_controller', {

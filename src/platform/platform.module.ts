@@ -37,7 +37,7 @@ export class PlatformModule {
         KeysService,
         Metrics,
       ],
-      exports: [CONFIG, LOGGER, Clock, HealthRegistry, Metrics],
+      exports: [CONFIG, LOGGER, Clock, HealthRegistry, KeysService, Metrics],
     };
   }
 }

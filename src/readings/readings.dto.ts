@@ -26,8 +26,8 @@ export class NewReading {
   value: number | null;
 
   /**
-   * When it was measured, ISO 8601 with Z or an offset; the time of arrival where it is left out. At most a minute in
-   * the future, and not before 2000.
+   * When it was measured, ISO 8601 with Z or an offset; the time of arrival where it is left out. Give it if you send
+   * again what was not acknowledged: by it the same reading is known. At most a minute in the future, not before 2000.
    * @example 2026-11-20T09:00:00.000Z
    */
   observedAt?: string;
@@ -140,7 +140,6 @@ export class Reading {
 export class TimeRange {
   /**
    * From this time on; a day before `to` where it is left out.
-   * @example 2026-11-20T00:00:00.000Z
    */
   @IsOptional()
   @IsInstant()
@@ -148,7 +147,6 @@ export class TimeRange {
 
   /**
    * Up to and without this time; now where it is left out.
-   * @example 2026-11-21T00:00:00.000Z
    */
   @IsOptional()
   @IsInstant()
@@ -160,6 +158,7 @@ export class ReadingsQuery extends TimeRange {
    * How many at the most.
    * @example 1000
    */
+  @ApiProperty({ required: false, default: 1000 })
   @IsOptional()
   @Type(() => Number)
   @IsInt()

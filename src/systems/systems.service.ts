@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 
+import { KeysService } from '../platform/auth/keys.service.js';
 import { Clock, isoTime } from '../platform/clock.js';
 import { ProblemType } from '../platform/http/problem.js';
 import { ACTUATOR_KINDS } from './actuators.js';
@@ -42,7 +43,10 @@ export class SystemsService {
   constructor(
     private readonly repository: SystemsRepository,
     private readonly clock: Clock,
-  ) {}
+    keys: KeysService,
+  ) {
+    keys.recogniseSystemsBy((systemId) => this.find(systemId));
+  }
 
   async create(request: CreateSystem): Promise<SystemWithParts> {
     const row: SystemRow = {

@@ -5,7 +5,7 @@ import { REQUEST_INVALID } from '../http/problem.js';
 import { Fails } from '../openapi/fails.js';
 import { AllowedFrom } from './access.js';
 import { CreatedKey, CreateKey, KeyList } from './keys.dto.js';
-import { KEY_NOT_FOUND, KEY_SYSTEM, KEY_TAKEN, KeysService } from './keys.service.js';
+import { KEY_NOT_FOUND, KEY_SYSTEM, KEY_TAKEN, KeysService, LAST_ADMIN_KEY } from './keys.service.js';
 
 @ApiTags('keys')
 @Controller('keys')
@@ -31,7 +31,7 @@ export class KeysController {
   @Delete(':keyId')
   @HttpCode(204)
   @AllowedFrom('admin')
-  @Fails(KEY_NOT_FOUND)
+  @Fails(KEY_NOT_FOUND, LAST_ADMIN_KEY)
   @ApiParam({ name: 'keyId', example: 'greenhouse-esp32' })
   revoke(@Param('keyId') keyId: string): Promise<void> {
     return this.keys.revoke(keyId);

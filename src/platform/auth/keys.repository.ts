@@ -70,7 +70,17 @@ export class KeysRepository {
     return numDeletedRows === 1n;
   }
 
-  async isEmpty(): Promise<boolean> {
-    return !(await this.database.selectFrom('keys').select('id').limit(1).executeTakeFirst());
+  async isAdmin(id: string): Promise<boolean> {
+    const key = await this.database.selectFrom('keys').select('role').where('id', '=', id).executeTakeFirst();
+    return key?.role === 'admin';
+  }
+
+  async countAdmins(): Promise<number> {
+    const { count } = await this.database
+      .selectFrom('keys')
+      .select((of) => of.fn.countAll<number>().as('count'))
+      .where('role', '=', 'admin')
+      .executeTakeFirstOrThrow();
+    return Number(count);
   }
 }

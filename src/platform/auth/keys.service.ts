@@ -10,6 +10,11 @@ import { CreatedKey, CreateKey, Key } from './keys.dto.js';
 
 export const KEY_NOT_FOUND = new ProblemType('KEY.NOT_FOUND', 404, 'There is no such key');
 export const KEY_TAKEN = new ProblemType('KEY.TAKEN', 409, 'There is a key of this id already');
+export const LAST_ADMIN_KEY = new ProblemType(
+  'KEY.LAST_ADMIN',
+  409,
+  'This is the last admin key: make another first',
+);
 export const KEY_SYSTEM = new ProblemType(
   'KEY.SYSTEM',
   400,
@@ -31,11 +36,10 @@ const MOST_REMEMBERED = 1_000;
 
 @Injectable()
 export class KeysService implements OnModuleInit {
-  /** Made at the very first start, where the environment sets none; the start prints it once. */
-  firstAdminKey: string | undefined;
-
   /** Holders by the hash of their key, so that a busy device does not cost a query a request. */
   private readonly remembered = new Map<string, { holder: KeyHolder; until: number }>();
+
+  private checkSystem: (systemId: string) => Promise<unknown> = () => Promise.resolve();
 
   constructor(
     private readonly repository: KeysRepository,
@@ -44,12 +48,21 @@ export class KeysService implements OnModuleInit {
   ) {}
 
   async onModuleInit(): Promise<void> {
-    let secret = this.config.adminKey;
-    if (!secret) {
-      if (!(await this.repository.isEmpty())) return;
-      secret = this.firstAdminKey = newSecret();
-    }
+    const { adminKey } = this.config;
+    if (adminKey) await this.repository.put(this.row(FIRST_ADMIN, 'admin', null, adminKey));
+  }
+
+  /** For the very first start, where the environment sets none. @returns the secret, to be shown once. */
+  async makeFirstAdminKey(): Promise<string | undefined> {
+    if ((await this.repository.countAdmins()) > 0) return undefined;
+    const secret = newSecret();
     await this.repository.put(this.row(FIRST_ADMIN, 'admin', null, secret));
+    return secret;
+  }
+
+  /** Whoever keeps the systems says which there are: a key for a misspelt one would open nothing. */
+  recogniseSystemsBy(check: (systemId: string) => Promise<unknown>): void {
+    this.checkSystem = check;
   }
 
   async identify(secret: string): Promise<KeyHolder | undefined> {
@@ -70,6 +83,7 @@ export class KeysService implements OnModuleInit {
     const { id, role } = request;
     const systemId = request.systemId ?? null;
     if ((role === 'device') !== (systemId !== null)) throw KEY_SYSTEM.happened();
+    if (systemId !== null) await this.checkSystem(systemId);
     const secret = newSecret();
     const row = this.row(id, role, systemId, secret);
     if (!(await this.repository.insert(row))) throw KEY_TAKEN.happened(`There is a key "${id}" already`);
@@ -81,6 +95,9 @@ export class KeysService implements OnModuleInit {
   }
 
   async revoke(id: string): Promise<void> {
+    if ((await this.repository.isAdmin(id)) && (await this.repository.countAdmins()) === 1) {
+      throw LAST_ADMIN_KEY.happened();
+    }
     if (!(await this.repository.delete(id))) throw KEY_NOT_FOUND.happened(`There is no key "${id}"`);
     this.remembered.clear();
   }

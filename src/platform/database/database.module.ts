@@ -4,7 +4,7 @@ import { DynamicModule, Global, Inject, Module, OnApplicationShutdown } from '@n
 import { Kysely, sql, SqliteDialect } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
 
-import { CONFIG, type Config } from '../config.js';
+import { CONFIG, type Config, ConfigError } from '../config.js';
 import { HealthRegistry } from '../health/health.registry.js';
 import { NodeSqliteDatabase } from './node-sqlite.js';
 
@@ -17,10 +17,7 @@ export type Migrations = Record<string, Migration>;
 const DATABASE_FILE = 'aquaponia.db';
 
 export async function openDatabase(dataDir: string, migrations: Migrations): Promise<Kysely<unknown>> {
-  mkdirSync(dataDir, { recursive: true });
-  const database = new Kysely<unknown>({
-    dialect: new SqliteDialect({ database: new NodeSqliteDatabase(join(dataDir, DATABASE_FILE)) }),
-  });
+  const database = new Kysely<unknown>({ dialect: new SqliteDialect({ database: openFile(dataDir) }) });
   const migrator = new Migrator({
     db: database,
     provider: { getMigrations: () => Promise.resolve(migrations) },
@@ -29,6 +26,19 @@ export async function openDatabase(dataDir: string, migrations: Migrations): Pro
   if (error)
     throw error instanceof Error ? error : new Error('the database could not be migrated', { cause: error });
   return database;
+}
+
+function openFile(dataDir: string): NodeSqliteDatabase {
+  try {
+    mkdirSync(dataDir, { recursive: true });
+    return new NodeSqliteDatabase(join(dataDir, DATABASE_FILE));
+  } catch (error) {
+    const { code, message } = error as { code?: string; message: string };
+    if (code === 'ENOSPC' || /disk is full/.test(message)) throw error;
+    throw new ConfigError(
+      `AQUAPONIA_DATA_DIR must be a directory that can be written, and ${dataDir} cannot be used (${message})`,
+    );
+  }
 }
 
 @Global()

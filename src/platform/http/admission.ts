@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest, RawServerDefault } from 'fastify';
 
 import { identifyHolder } from '../auth/auth.guard.js';
 import type { KeysService } from '../auth/keys.service.js';
-import { BODIES_TOO_MANY } from './problem.js';
+import { BODIES_TOO_MANY, BODY_MEDIA_TYPE } from './problem.js';
 
 /** Bodies wait in memory until they are whole; together they may not take more than this. */
 export const MAX_BYTES_AT_ONCE = 192 * 1024 * 1024;
@@ -17,6 +17,7 @@ const METHODS_WITHOUT_BODY = ['GET', 'HEAD', 'OPTIONS'];
 export function admitBodies(
   app: NestFastifyApplication<RawServerDefault>,
   keys: KeysService,
+  photoTypes: string[],
   largestBody: number,
 ): void {
   let bytesInFlight = 0;
@@ -25,8 +26,15 @@ export function admitBodies(
     if (METHODS_WITHOUT_BODY.includes(request.method)) return;
     request.keyHolder = await identifyHolder(request, keys);
     // JSON is bounded by its own small limit.
-    if (request.headers['content-type']?.startsWith('application/json')) return;
+    const type = request.headers['content-type']?.split(';', 1)[0]!.trim().toLowerCase();
+    if (type === 'application/json') return;
     const bytes = Math.min(announcedBytes(request), largestBody);
+    // A forgotten header makes curl send a form, which would be refused field by field.
+    if (bytes > 0 && type !== undefined && !photoTypes.includes(type)) {
+      throw BODY_MEDIA_TYPE.happened(
+        `The body must be application/json, or where a photo is due ${photoTypes.join(', ')}`,
+      );
+    }
     if (bytesInFlight + bytes > MAX_BYTES_AT_ONCE) {
       throw BODIES_TOO_MANY.happened({ headers: { 'retry-after': '2' } });
     }

@@ -1,3 +1,4 @@
+import { ApiProperty } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { IsInt, IsOptional, Max, Min } from 'class-validator';
 
@@ -7,6 +8,7 @@ export class PageQuery {
    * How many at the most.
    * @example 50
    */
+  @ApiProperty({ required: false, default: 50 })
   @IsOptional()
   @Type(() => Number)
   @IsInt()

@@ -154,7 +154,7 @@ export const ROUTE_NOT_FOUND = new ProblemType('ROUTE.NOT_FOUND', 404, 'There is
 export const KEY_MISSING = new ProblemType(
   'KEY.MISSING',
   401,
-  'This route needs a key: Authorization: Bearer <key>',
+  'This route needs a key: Authorization: Bearer KEY',
 );
 export const KEY_INVALID = new ProblemType('KEY.INVALID', 401, 'The key is not known, or was revoked');
 export const KEY_FORBIDDEN = new ProblemType('KEY.FORBIDDEN', 403, 'The key does not allow this');

@@ -1,5 +1,6 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 
 import {
   BODY_MEDIA_TYPE,
@@ -14,14 +15,29 @@ import { addProblems } from './fails.js';
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
 
+/** What stands there is an example, whatever its members are called. */
+const EXAMPLES = ['example', 'examples', 'default'];
+
 type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
+
+/** In the order of the page. */
+const TAGS = [
+  ['systems', 'What stands on the farm: loops of water, devices, sensors, actuators, profiles'],
+  ['readings', 'The series: batches in, ranges and status out'],
+  ['control', 'The fuzzy controller: evaluations, decisions, commands'],
+  ['vision', 'Photos of plants in, canopy and colour out'],
+  ['notifications', 'The state of a system, and who is told'],
+  ['keys', 'Who may do what'],
+  ['health', 'For those who run it'],
+] as const;
 
 const DESCRIPTION = `
 The control API of an aquaponic farm. Sensors post **readings**; a fuzzy controller proposes what pumps, aerators,
 heaters and feeders should do, as **decisions** with their reasons; computer vision turns a photo of plants into an
 **analysis**; a perceptron classifies a system's state and makes the **notifications** that deserve a person.
 
-Press *Authorize* and enter a key; the examples then work as they stand, from top to bottom.
+Press *Authorize* and enter a key; the examples then work as they stand, from top to bottom of this page (on
+an empty database: names are taken once).
 
 Times are UTC in ISO 8601, units are UCUM, errors are problem details (RFC 9457) with a stable \`code\`. Every answer
 carries \`x-request-id\` and \`x-served-by\`.
@@ -35,27 +51,47 @@ export function describeApi(app: NestFastifyApplication, version: string): OpenA
     .addBearerAuth({
       type: 'http',
       scheme: 'bearer',
+      bearerFormat: 'key',
       description: 'A key: the admin key of the first start, or one of /v1/keys',
     });
-  for (const [name, description] of [
-    ['systems', 'What stands on the farm: loops of water, devices, sensors, actuators, profiles'],
-    ['readings', 'The series: batches in, ranges and status out'],
-    ['control', 'The fuzzy controller: evaluations, decisions, commands'],
-    ['vision', 'Photos of plants in, canopy and colour out'],
-    ['notifications', 'The state of a system, and who is told'],
-    ['keys', 'Who may do what'],
-    ['health', 'For those who run it'],
-  ] as const) {
-    info.addTag(name, description);
-  }
-  const document = SwaggerModule.createDocument(app, info.build(), { extraModels: [ProblemDetails] });
+  for (const [name, description] of TAGS) info.addTag(name, description);
+  const document = SwaggerModule.createDocument(app, info.build(), {
+    extraModels: [ProblemDetails],
+    operationIdFactory: (controller, method) =>
+      controller.replace('Controller', '').toLowerCase() + method[0]!.toUpperCase() + method.slice(1),
+  });
   for (const path of Object.values(document.paths)) {
     for (const method of METHODS) {
       const operation = path[method];
       if (operation) addProblems(operation.responses, sharedProblems(operation));
     }
   }
-  return document;
+  document.paths = Object.fromEntries(
+    Object.entries(document.paths).sort(([, one], [, other]) => placeOf(one) - placeOf(other)),
+  );
+  return { ...(asJsonSchema(document) as OpenAPIObject), openapi: '3.1.0' };
+}
+
+/** Where a path stands on the page, so that programs that go through the document meet the same order. */
+function placeOf(path: OpenAPIObject['paths'][string]): number {
+  const [operation] = METHODS.flatMap((method) => path[method] ?? []);
+  return TAGS.findIndex(([name]) => name === operation?.tags?.[0]);
+}
+
+/** Nest writes OpenAPI 3.0, whose `nullable` says nothing beside a reference; 3.1 is JSON Schema, where null is a type. */
+function asJsonSchema(node: unknown): unknown {
+  if (Array.isArray(node)) return node.map(asJsonSchema);
+  if (typeof node !== 'object' || node === null) return node;
+  const { nullable, ...schema } = Object.fromEntries(
+    Object.entries(node).map(([name, value]) => [
+      name,
+      EXAMPLES.includes(name) ? value : asJsonSchema(value),
+    ]),
+  ) as { nullable?: boolean; type?: string; enum?: unknown[]; allOf?: unknown[] };
+  if (!nullable) return schema;
+  const { type, allOf, ...rest } = schema;
+  if (allOf) return { ...rest, anyOf: [...allOf, { type: 'null' }] };
+  return { ...rest, type: [type, 'null'], ...(rest.enum && { enum: [...rest.enum, null] }) };
 }
 
 /** What any route of its kind can answer with need not be said at each. */
@@ -69,8 +105,10 @@ function sharedProblems({ security, requestBody }: Operation): ProblemType[] {
   ];
 }
 
-/** `/docs` for people, `/openapi.json` for programs. */
+/** `/docs` for people, and for those who try the bare address; `/openapi.json` for programs. */
 export function serveDocumentation(app: NestFastifyApplication, document: OpenAPIObject): void {
+  const fastify = app.getHttpAdapter().getInstance();
+  fastify.get('/', (_request: FastifyRequest, reply: FastifyReply) => reply.redirect('/docs'));
   SwaggerModule.setup('docs', app, document, {
     jsonDocumentUrl: 'openapi.json',
     customSiteTitle: 'Aquaponia',
