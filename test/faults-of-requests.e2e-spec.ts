@@ -327,7 +327,12 @@ describe('a request of the wrong form', () => {
         readings: [{ sensor: 'ph', value: 7 }],
         padding: 'x'.repeat(4 * MEBIBYTE),
       });
-      expectProblem(await server.post(`${HERE}/readings`, body), 413, 'BODY.TOO_LARGE');
+      // The connection is closed on a sender that goes on, which now and then sees that before the answer.
+      const answer = await server.until(
+        () => server.post(`${HERE}/readings`, body).catch(() => undefined),
+        'it is answered',
+      );
+      expectProblem(answer, 413, 'BODY.TOO_LARGE');
     }));
 
   it.each(['text/plain', 'application/xml', 'application/x-www-form-urlencoded', 'image/gif'])(
@@ -378,7 +383,7 @@ describe('a request of the wrong form', () => {
     expectProblem(answer, 404, 'ROUTE.NOT_FOUND');
     expect(answer.headers.get('x-request-id')).toBe('lost-1');
     expect(answer.headers.get('x-served-by')).toBe(hostname());
-    expect(server.output).toContain('"requestId":"lost-1"');
+    await server.until(() => server.output.includes('"requestId":"lost-1"'), 'it stands in the log');
   });
 
   it.each([

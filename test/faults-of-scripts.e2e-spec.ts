@@ -119,7 +119,10 @@ describe('a script that misbehaves', () => {
   it('that chatters on standard error serves all the same', async () => {
     expect((await flaky.evaluate(FLAKY.chatters)).status).toBe(200);
     expect((await flaky.evaluate()).status).toBe(200);
-    expect(flaky.server.output).toContain('a library warns of something');
+    await flaky.server.until(
+      () => flaky.server.output.includes('a library warns of something'),
+      'the log has it',
+    );
   });
 
   it('that fails over a request says so in a coded error, and need not be replaced', async () => {
