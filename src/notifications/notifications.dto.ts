@@ -19,7 +19,7 @@ import { CROP_NAMES, SPECIES_NAMES } from '../systems/profiles.js';
 import { QUANTITY_NAMES } from '../systems/quantities.js';
 import { type Level, LEVELS, PerceptronReply } from './perceptron-notifications.script.js';
 
-const CLASSIFIED_QUANTITIES = [...QUANTITY_NAMES, 'un-ionised-ammonia'];
+const CLASSIFIED_QUANTITIES = QUANTITY_NAMES;
 
 export class ReadingToClassify {
   /** @example dissolved-oxygen */

@@ -3,7 +3,7 @@ import { IsIn, IsInt, IsOptional, IsString, Length, Max, Min } from 'class-valid
 import { IsSlug } from '../platform/http/slug.js';
 import { ACTUATOR_KIND_NAMES, type ActuatorKind } from './actuators.js';
 import { CROP_NAMES, SPECIES_NAMES } from './profiles.js';
-import { QUANTITY_NAMES, type Quantity } from './quantities.js';
+import { MEASURED_QUANTITY_NAMES, type Quantity } from './quantities.js';
 import { TEMPLATE_NAMES } from './templates.js';
 
 export class CreateSystem {
@@ -73,7 +73,7 @@ export class CreateSensor {
   deviceId: string;
 
   /** @example illuminance */
-  @IsIn(QUANTITY_NAMES)
+  @IsIn(MEASURED_QUANTITY_NAMES)
   quantity: Quantity;
 
   /**
