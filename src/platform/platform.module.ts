@@ -8,6 +8,7 @@ import { KeysRepository } from './auth/keys.repository.js';
 import { KeysService } from './auth/keys.service.js';
 import { Clock } from './clock.js';
 import { CONFIG, type Config } from './config.js';
+import { Events } from './events.js';
 import { HealthController } from './health/health.controller.js';
 import { HealthRegistry } from './health/health.registry.js';
 import { ProblemFilter } from './http/problem.filter.js';
@@ -32,12 +33,13 @@ export class PlatformModule {
         { provide: APP_GUARD, useClass: UnexpectedGuard },
         { provide: APP_FILTER, useClass: ProblemFilter },
         Clock,
+        Events,
         HealthRegistry,
         KeysRepository,
         KeysService,
         Metrics,
       ],
-      exports: [CONFIG, LOGGER, Clock, HealthRegistry, KeysService, Metrics],
+      exports: [CONFIG, LOGGER, Clock, Events, HealthRegistry, KeysService, Metrics],
     };
   }
 }

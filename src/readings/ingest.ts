@@ -32,7 +32,7 @@ const refuse = (code: string, field: string, message: string, limit?: string): R
 export function examine(
   item: unknown,
   index: number,
-  sensors: Map<string, SensorRow>,
+  sensors: ReadonlyMap<string, SensorRow>,
   receivedAt: number,
 ): AcceptedReading | Refusal {
   if (typeof item !== 'object' || item === null || Array.isArray(item)) {

@@ -65,9 +65,8 @@ export class ReadingsService {
 
   /** Resolves when what it says is stored is durable. @throws READINGS_REFUSED where nothing of it could be taken. */
   async ingest(systemId: string, items: unknown[]): Promise<ReadingsStored> {
-    await this.systems.find(systemId);
+    const { sensors } = await this.systems.ingestView(systemId);
     const receivedAt = this.clock.now();
-    const sensors = new Map((await this.systems.sensors(systemId)).map((sensor) => [sensor.id, sensor]));
     const results: ReadingResult[] = [];
     const accepted: AcceptedReading[] = [];
     items.forEach((item, index) => {

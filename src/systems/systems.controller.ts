@@ -1,4 +1,4 @@
-import { applyDecorators, Body, Controller, Get, Param, Post } from '@nestjs/common';
+import { applyDecorators, Body, Controller, Get, Param, Patch, Post } from '@nestjs/common';
 import { ApiParam, ApiTags } from '@nestjs/swagger';
 
 import { AllowedFrom } from '../platform/auth/access.js';
@@ -6,6 +6,7 @@ import { REQUEST_INVALID } from '../platform/http/problem.js';
 import { Fails } from '../platform/openapi/fails.js';
 import {
   Actuator,
+  ChangeSystem,
   CreateActuator,
   CreateDevice,
   CreateSensor,
@@ -13,6 +14,7 @@ import {
   Device,
   ProfileList,
   Sensor,
+  System,
   SystemList,
   SystemWithParts,
 } from './systems.dto.js';
@@ -64,6 +66,15 @@ export class SystemsController {
   @InSystem()
   describe(@Param('systemId') systemId: string): Promise<SystemWithParts> {
     return this.systems.describe(systemId);
+  }
+
+  /** Change a system's name, time zone or altitude. */
+  @Patch('systems/:systemId')
+  @AllowedFrom('operator')
+  @InSystem()
+  @Fails(REQUEST_INVALID)
+  change(@Param('systemId') systemId: string, @Body() body: ChangeSystem): Promise<System> {
+    return this.systems.change(systemId, body);
   }
 
   /** Add a device. */

@@ -1,6 +1,7 @@
 import { IsIn, IsInt, IsOptional, IsString, Length, Max, Min } from 'class-validator';
 
 import { IsSlug } from '../platform/http/slug.js';
+import { IsTimeZone } from '../platform/http/time-zone.js';
 import { ACTUATOR_KIND_NAMES, type ActuatorKind } from './actuators.js';
 import { CROP_NAMES, SPECIES_NAMES } from './profiles.js';
 import { MEASURED_QUANTITY_NAMES, type Quantity } from './quantities.js';
@@ -37,6 +38,41 @@ export class CreateSystem {
 
   /**
    * Metres above the sea: thin air holds less oxygen in the water.
+   * @example 250
+   */
+  @IsOptional()
+  @IsInt()
+  @Min(-430)
+  @Max(6000)
+  altitudeM?: number;
+
+  /**
+   * The time zone of the grower, by its IANA name: where a day begins. UTC where it is left out.
+   * @example Europe/Rome
+   */
+  @IsOptional()
+  @IsTimeZone()
+  timeZone?: string;
+}
+
+/** What is left out stays as it is. */
+export class ChangeSystem {
+  /** @example 'Greenhouse by the school' */
+  @IsOptional()
+  @IsString()
+  @Length(1, 200)
+  name?: string;
+
+  /**
+   * Where a day begins, by its IANA name; what is kept by day is made again.
+   * @example Europe/Rome
+   */
+  @IsOptional()
+  @IsTimeZone()
+  timeZone?: string;
+
+  /**
+   * Metres above the sea.
    * @example 250
    */
   @IsOptional()
@@ -176,6 +212,9 @@ export class System {
 
   /** @example 250 */
   altitudeM: number;
+
+  /** @example Europe/Rome */
+  timeZone: string;
 
   /** @example 2026-11-21T09:00:00.000Z */
   createdAt: string;

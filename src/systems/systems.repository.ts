@@ -13,6 +13,8 @@ interface SystemsTables {
     species: string;
     crop: string;
     altitude_m: number;
+    /** By its IANA name. */
+    time_zone: Generated<string>;
     created_at: number;
   };
   devices: { system_id: string; id: string; name: string };
@@ -28,7 +30,8 @@ interface SystemsTables {
   actuators: { system_id: string; id: string; device_id: string; kind: ActuatorKind; place: string };
 }
 
-export type SystemRow = SystemsTables['systems'];
+export type SystemRow = Selectable<SystemsTables['systems']>;
+export type SystemChange = Partial<Pick<SystemRow, 'name' | 'time_zone' | 'altitude_m'>>;
 export type DeviceRow = SystemsTables['devices'];
 export type SensorRow = Selectable<SystemsTables['sensors']>;
 export type NewSensorRow = Omit<SensorRow, 'number'>;
@@ -87,6 +90,14 @@ export const systemsMigrations: Migrations = {
         .execute();
     },
   },
+  '2026-11-22-5-devices': {
+    up: async ({ schema }: Kysely<unknown>) => {
+      await schema
+        .alterTable('systems')
+        .addColumn('time_zone', 'text', (column) => column.notNull().defaultTo('UTC'))
+        .execute();
+    },
+  },
 };
 
 type Connection = Kysely<SystemsTables> | Transaction<SystemsTables>;
@@ -97,6 +108,10 @@ export class SystemsRepository {
 
   find(id: string): Promise<SystemRow | undefined> {
     return this.database.selectFrom('systems').selectAll().where('id', '=', id).executeTakeFirst();
+  }
+
+  async change(id: string, change: SystemChange): Promise<void> {
+    await this.database.updateTable('systems').set(change).where('id', '=', id).execute();
   }
 
   list(): Promise<SystemRow[]> {

@@ -1,13 +1,15 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, OnApplicationShutdown } from '@nestjs/common';
 
 import { KeysService } from '../platform/auth/keys.service.js';
 import { Clock, isoTime } from '../platform/clock.js';
+import { Events } from '../platform/events.js';
 import { ProblemType } from '../platform/http/problem.js';
 import { ACTUATOR_KINDS } from './actuators.js';
 import { CROPS, type Profile, rangesFor, type Ranges, SPECIES } from './profiles.js';
 import { factsOf } from './quantities.js';
 import type {
   Actuator,
+  ChangeSystem,
   CreateActuator,
   CreateDevice,
   CreateSensor,
@@ -19,6 +21,7 @@ import type {
   System,
   SystemWithParts,
 } from './systems.dto.js';
+import { type SystemView, SystemViews } from './system-views.js';
 import {
   type ActuatorRow,
   type Parts,
@@ -39,13 +42,28 @@ export const DEVICE_NOT_FOUND = new ProblemType('DEVICE.NOT_FOUND', 404, 'The sy
 export const SENSOR_NOT_FOUND = new ProblemType('SENSOR.NOT_FOUND', 404, 'The system has no such sensor');
 
 @Injectable()
-export class SystemsService {
+export class SystemsService implements OnApplicationShutdown {
+  private readonly views: SystemViews;
+  private readonly stopListening: () => void;
+
   constructor(
     private readonly repository: SystemsRepository,
     private readonly clock: Clock,
+    private readonly events: Events,
     keys: KeysService,
   ) {
-    keys.recogniseSystemsBy((systemId) => this.find(systemId));
+    this.views = new SystemViews(
+      (systemId) => this.load(systemId),
+      () => clock.now(),
+    );
+    this.stopListening = events.on('system.parts-changed', ({ systemId }) => this.views.forget(systemId));
+    keys.recogniseHomesBy((systemId, deviceId) =>
+      deviceId === null ? this.find(systemId) : this.findDevice(systemId, deviceId),
+    );
+  }
+
+  onApplicationShutdown(): void {
+    this.stopListening();
   }
 
   async create(request: CreateSystem): Promise<SystemWithParts> {
@@ -56,6 +74,7 @@ export class SystemsService {
       species: request.species,
       crop: request.crop,
       altitude_m: request.altitudeM ?? 0,
+      time_zone: request.timeZone ?? 'UTC',
       created_at: this.clock.now(),
     };
     const template = request.template ? TEMPLATES[request.template] : undefined;
@@ -63,6 +82,21 @@ export class SystemsService {
       throw SYSTEM_TAKEN.happened(`There is a system "${request.id}" already`);
     }
     return this.describe(request.id);
+  }
+
+  async change(id: string, request: ChangeSystem): Promise<System> {
+    const before = await this.find(id);
+    const change = {
+      name: request.name ?? before.name,
+      time_zone: request.timeZone ?? before.time_zone,
+      altitude_m: request.altitudeM ?? before.altitude_m,
+    };
+    await this.repository.change(id, change);
+    this.events.emit('system.parts-changed', { systemId: id });
+    if (change.time_zone !== before.time_zone) {
+      this.events.emit('system.time-zone-changed', { systemId: id, timeZone: change.time_zone });
+    }
+    return asSystem({ ...before, ...change });
   }
 
   async list(): Promise<System[]> {
@@ -74,6 +108,14 @@ export class SystemsService {
     const system = await this.repository.find(id);
     if (!system) throw SYSTEM_NOT_FOUND.happened(`There is no system "${id}"`);
     return system;
+  }
+
+  /**
+   * What taking readings needs, without a query where it was asked for lately: at once, and otherwise by a promise.
+   * @throws SYSTEM_NOT_FOUND
+   */
+  ingestView(systemId: string): SystemView | Promise<SystemView> {
+    return this.views.get(systemId);
   }
 
   async describe(id: string): Promise<SystemWithParts> {
@@ -93,7 +135,9 @@ export class SystemsService {
 
   async addDevice(systemId: string, device: CreateDevice): Promise<Device> {
     await this.find(systemId);
-    await this.addPart(device.id, { devices: [{ system_id: systemId, id: device.id, name: device.name }] });
+    await this.addPart(systemId, device.id, {
+      devices: [{ system_id: systemId, id: device.id, name: device.name }],
+    });
     return { id: device.id, name: device.name };
   }
 
@@ -101,7 +145,7 @@ export class SystemsService {
     await this.findDevice(systemId, request.deviceId);
     const { id, deviceId, quantity, place } = request;
     const row = { system_id: systemId, id, device_id: deviceId, quantity, place };
-    await this.addPart(id, { sensors: [row] });
+    await this.addPart(systemId, id, { sensors: [row] });
     return asSensor(row);
   }
 
@@ -109,7 +153,7 @@ export class SystemsService {
     await this.findDevice(systemId, request.deviceId);
     const { id, deviceId, kind, place } = request;
     const row = { system_id: systemId, id, device_id: deviceId, kind, place };
-    await this.addPart(id, { actuators: [row] });
+    await this.addPart(systemId, id, { actuators: [row] });
     return asActuator(row);
   }
 
@@ -119,8 +163,12 @@ export class SystemsService {
 
   /** @throws SENSOR_NOT_FOUND */
   async findSensor(systemId: string, sensorId: string): Promise<SensorRow> {
-    await this.find(systemId);
-    const found = (await this.repository.sensors(systemId)).find((sensor) => sensor.id === sensorId);
+    let found = (await this.ingestView(systemId)).sensors.get(sensorId);
+    if (!found) {
+      // Another replica may have made it a moment ago.
+      this.views.forget(systemId);
+      found = (await this.ingestView(systemId)).sensors.get(sensorId);
+    }
     if (!found) throw SENSOR_NOT_FOUND.happened(`The system "${systemId}" has no sensor "${sensorId}"`);
     return found;
   }
@@ -134,7 +182,9 @@ export class SystemsService {
    * @returns the camera's sensors: without those whose names other devices had taken already.
    */
   async ensureCamera(systemId: string): Promise<SensorRow[]> {
-    await this.repository.insertParts(partsOf(systemId, [CAMERA]));
+    if ((await this.repository.insertParts(partsOf(systemId, [CAMERA]))) > 0) {
+      this.events.emit('system.parts-changed', { systemId });
+    }
     return (await this.repository.sensors(systemId)).filter((sensor) => sensor.device_id === CAMERA.id);
   }
 
@@ -151,10 +201,20 @@ export class SystemsService {
     };
   }
 
-  private async addPart(id: string, parts: Partial<Parts>): Promise<void> {
+  private async load(systemId: string): Promise<SystemView> {
+    const [system, sensors] = await Promise.all([this.find(systemId), this.repository.sensors(systemId)]);
+    return {
+      system,
+      sensors: new Map(sensors.map((sensor) => [sensor.id, sensor])),
+      sensorsByNumber: new Map(sensors.map((sensor) => [sensor.number, sensor])),
+    };
+  }
+
+  private async addPart(systemId: string, id: string, parts: Partial<Parts>): Promise<void> {
     if ((await this.repository.insertParts(parts)) === 0) {
       throw PART_TAKEN.happened(`The system has a part "${id}" of this sort already`);
     }
+    this.events.emit('system.parts-changed', { systemId });
   }
 
   /** @throws SYSTEM_NOT_FOUND, DEVICE_NOT_FOUND */
@@ -186,6 +246,7 @@ const asSystem = (row: SystemRow): System => ({
   species: row.species,
   crop: row.crop,
   altitudeM: row.altitude_m,
+  timeZone: row.time_zone,
   createdAt: isoTime(row.created_at),
 });
 

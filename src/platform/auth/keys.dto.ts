@@ -26,6 +26,14 @@ export class CreateKey {
   @IsOptional()
   @IsSlug()
   systemId?: string;
+
+  /**
+   * The device of that system which alone uses the key: the system then knows when it is heard.
+   * @example water
+   */
+  @IsOptional()
+  @IsSlug()
+  deviceId?: string;
 }
 
 export class Key {
@@ -40,6 +48,12 @@ export class Key {
    * @example greenhouse
    */
   systemId: string | null;
+
+  /**
+   * The device whose own it is.
+   * @example water
+   */
+  deviceId: string | null;
 
   /** @example 2026-11-21T09:00:00.000Z */
   createdAt: string;

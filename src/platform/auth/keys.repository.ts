@@ -8,6 +8,8 @@ export interface KeyRow {
   id: string;
   role: Role;
   system_id: string | null;
+  /** The device of that system which alone uses it. */
+  device_id: string | null;
   /** SHA-256 of the secret, in hexadecimal: a secret is 256 random bits, so no slow hash is needed. */
   hash: string;
   created_at: number;
@@ -24,6 +26,10 @@ export const keysMigrations: Migrations = {
         .addColumn('hash', 'text', (column) => column.notNull().unique())
         .addColumn('created_at', 'bigint', (column) => column.notNull())
         .execute(),
+  },
+  '2026-11-22-5-device-keys': {
+    up: (database: Kysely<unknown>) =>
+      database.schema.alterTable('keys').addColumn('device_id', 'text').execute(),
   },
 };
 
@@ -53,6 +59,20 @@ export class KeysRepository {
       .onConflict((conflict) => conflict.doNothing())
       .executeTakeFirst();
     return numInsertedOrUpdatedRows === 1n;
+  }
+
+  /** Takes the place of all keys of its device. @returns the ids of those. */
+  replaceForDevice(key: KeyRow): Promise<string[]> {
+    return this.database.transaction().execute(async (transaction) => {
+      const replaced = await transaction
+        .deleteFrom('keys')
+        .where('system_id', '=', key.system_id)
+        .where('device_id', '=', key.device_id)
+        .returning('id')
+        .execute();
+      await transaction.insertInto('keys').values(key).execute();
+      return replaced.map(({ id }) => id);
+    });
   }
 
   /** Sets the key of an id, whatever stood there. */

@@ -3,6 +3,7 @@ import { Inject, Injectable, OnModuleInit } from '@nestjs/common';
 
 import { Clock, isoTime } from '../clock.js';
 import { CONFIG, type Config } from '../config.js';
+import { Events } from '../events.js';
 import { ProblemType } from '../http/problem.js';
 import type { Role } from './access.js';
 import { type KeyRow, KeysRepository } from './keys.repository.js';
@@ -18,7 +19,7 @@ export const LAST_ADMIN_KEY = new ProblemType(
 export const KEY_SYSTEM = new ProblemType(
   'KEY.SYSTEM',
   400,
-  'A device key is bound to one system; other keys are bound to none',
+  'A device key is bound to one system, and may be to a device of it; other keys are bound to nothing',
 );
 
 /** What a request's key says of who asks. */
@@ -26,6 +27,8 @@ export interface KeyHolder {
   keyId: string;
   role: Role;
   systemId: string | null;
+  /** Where the key is one device's own. */
+  deviceId: string | null;
 }
 
 const FIRST_ADMIN = 'admin';
@@ -39,30 +42,32 @@ export class KeysService implements OnModuleInit {
   /** Holders by the hash of their key, so that a busy device does not cost a query a request. */
   private readonly remembered = new Map<string, { holder: KeyHolder; until: number }>();
 
-  private checkSystem: (systemId: string) => Promise<unknown> = () => Promise.resolve();
+  private checkHome: (systemId: string, deviceId: string | null) => Promise<unknown> = () =>
+    Promise.resolve();
 
   constructor(
     private readonly repository: KeysRepository,
     private readonly clock: Clock,
+    private readonly events: Events,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
   async onModuleInit(): Promise<void> {
     const { adminKey } = this.config;
-    if (adminKey) await this.repository.put(this.row(FIRST_ADMIN, 'admin', null, adminKey));
+    if (adminKey) await this.repository.put(this.row(FIRST_ADMIN, 'admin', adminKey));
   }
 
   /** For the very first start, where the environment sets none. @returns the secret, to be shown once. */
   async makeFirstAdminKey(): Promise<string | undefined> {
     if ((await this.repository.countAdmins()) > 0) return undefined;
     const secret = newSecret();
-    await this.repository.put(this.row(FIRST_ADMIN, 'admin', null, secret));
+    await this.repository.put(this.row(FIRST_ADMIN, 'admin', secret));
     return secret;
   }
 
-  /** Whoever keeps the systems says which there are: a key for a misspelt one would open nothing. */
-  recogniseSystemsBy(check: (systemId: string) => Promise<unknown>): void {
-    this.checkSystem = check;
+  /** Whoever keeps the systems says what there is: a key for a misspelt one would open nothing. */
+  recogniseHomesBy(check: (systemId: string, deviceId: string | null) => Promise<unknown>): void {
+    this.checkHome = check;
   }
 
   async identify(secret: string): Promise<KeyHolder | undefined> {
@@ -73,7 +78,12 @@ export class KeysService implements OnModuleInit {
     const candidates = await this.repository.findByHashPrefix(hashed.slice(0, HASH_PREFIX_LENGTH));
     const found = candidates.find((key) => timingSafeEqual(Buffer.from(key.hash), Buffer.from(hashed)));
     if (!found) return undefined;
-    const holder = { keyId: found.id, role: found.role, systemId: found.system_id };
+    const holder = {
+      keyId: found.id,
+      role: found.role,
+      systemId: found.system_id,
+      deviceId: found.device_id,
+    };
     if (this.remembered.size >= MOST_REMEMBERED) this.remembered.clear();
     this.remembered.set(hashed, { holder, until: now + REMEMBERED_MS });
     return holder;
@@ -82,11 +92,23 @@ export class KeysService implements OnModuleInit {
   async create(request: CreateKey): Promise<CreatedKey> {
     const { id, role } = request;
     const systemId = request.systemId ?? null;
+    const deviceId = request.deviceId ?? null;
     if ((role === 'device') !== (systemId !== null)) throw KEY_SYSTEM.happened();
-    if (systemId !== null) await this.checkSystem(systemId);
+    if (deviceId !== null && systemId === null) throw KEY_SYSTEM.happened();
+    if (systemId !== null) await this.checkHome(systemId, deviceId);
     const secret = newSecret();
-    const row = this.row(id, role, systemId, secret);
+    const row = this.row(id, role, secret, systemId, deviceId);
     if (!(await this.repository.insert(row))) throw KEY_TAKEN.happened(`There is a key "${id}" already`);
+    return { ...asKey(row), secret };
+  }
+
+  /** A device's own key; the ones that it had are revoked. */
+  async replaceForDevice(systemId: string, deviceId: string): Promise<CreatedKey> {
+    const secret = newSecret();
+    const id = `${deviceId.slice(0, 54)}-${randomBytes(4).toString('hex')}`;
+    const row = this.row(id, 'device', secret, systemId, deviceId);
+    const replaced = await this.repository.replaceForDevice(row);
+    this.forget(replaced);
     return { ...asKey(row), secret };
   }
 
@@ -99,11 +121,23 @@ export class KeysService implements OnModuleInit {
       throw LAST_ADMIN_KEY.happened();
     }
     if (!(await this.repository.delete(id))) throw KEY_NOT_FOUND.happened(`There is no key "${id}"`);
-    this.remembered.clear();
+    this.forget([id]);
   }
 
-  private row(id: string, role: Role, systemId: string | null, secret: string): KeyRow {
-    return { id, role, system_id: systemId, hash: hashOf(secret), created_at: this.clock.now() };
+  private forget(keyIds: string[]): void {
+    this.remembered.clear();
+    for (const keyId of keyIds) this.events.emit('key.revoked', { keyId });
+  }
+
+  private row(
+    id: string,
+    role: Role,
+    secret: string,
+    systemId: string | null = null,
+    deviceId: string | null = null,
+  ): KeyRow {
+    const created_at = this.clock.now();
+    return { id, role, system_id: systemId, device_id: deviceId, hash: hashOf(secret), created_at };
   }
 }
 
@@ -113,5 +147,6 @@ const asKey = (row: KeyRow): Key => ({
   id: row.id,
   role: row.role,
   systemId: row.system_id,
+  deviceId: row.device_id,
   createdAt: isoTime(row.created_at),
 });
