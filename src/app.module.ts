@@ -10,7 +10,7 @@ import type { Config } from './platform/config.js';
 import { DatabaseModule } from './platform/database/database.module.js';
 import { PlatformModule } from './platform/platform.module.js';
 import { ReadingsModule } from './readings/readings.module.js';
-import { readingsMigrations } from './readings/readings.repository.js';
+import { readingsMigrations } from './readings/readings.schema.js';
 import { SystemsModule } from './systems/systems.module.js';
 import { systemsMigrations } from './systems/systems.repository.js';
 import { VisionModule } from './vision/vision.module.js';

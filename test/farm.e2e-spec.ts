@@ -75,7 +75,7 @@ describe('a grower with a new system', () => {
     expect(of('ph')).toMatchObject({ condition: 'fresh', reading: { value: 8, quality: 'good' } });
     expect(of('air-temperature')).toMatchObject({
       condition: 'bad',
-      reading: { value: null, raw: -127, reasons: ['below-physical-range'] },
+      reading: { value: null, raw: -127, reasons: ['sentinel', 'below-physical-range'] },
     });
     expect(of('illuminance')).toMatchObject({ condition: 'stale' });
     expect(of('nitrite')).toMatchObject({ condition: 'silent', reading: null });

@@ -2,10 +2,13 @@ import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/com
 import { ApiParam, ApiTags } from '@nestjs/swagger';
 
 import { AllowedFrom } from '../platform/auth/access.js';
-import { BODY_NOT_JSON, BODY_TOO_LARGE, REQUEST_INVALID } from '../platform/http/problem.js';
+import { REQUEST_INVALID } from '../platform/http/problem.js';
 import { Fails } from '../platform/openapi/fails.js';
 import { InSystem } from '../systems/systems.controller.js';
 import { SENSOR_NOT_FOUND } from '../systems/systems.service.js';
+import { INGEST_BUSY } from './commit-queue.js';
+import { fromJson } from './ingest.js';
+import { IngestService, READINGS_REFUSED, refuseIfAllRefused } from './ingest.service.js';
 import {
   BucketsQuery,
   PostReadings,
@@ -15,12 +18,15 @@ import {
   SensorReadings,
   SystemStatus,
 } from './readings.dto.js';
-import { READINGS_REFUSED, ReadingsService } from './readings.service.js';
+import { ReadingsService } from './readings.service.js';
 
 @ApiTags('readings')
 @Controller('systems/:systemId')
 export class ReadingsController {
-  constructor(private readonly readings: ReadingsService) {}
+  constructor(
+    private readonly ingest: IngestService,
+    private readonly readings: ReadingsService,
+  ) {}
 
   /**
    * Post a batch of readings.
@@ -32,9 +38,9 @@ export class ReadingsController {
   @HttpCode(200)
   @AllowedFrom('device')
   @InSystem()
-  @Fails(REQUEST_INVALID, BODY_NOT_JSON, BODY_TOO_LARGE, READINGS_REFUSED)
-  post(@Param('systemId') systemId: string, @Body() body: PostReadings): Promise<ReadingsStored> {
-    return this.readings.ingest(systemId, body.readings);
+  @Fails(REQUEST_INVALID, READINGS_REFUSED, INGEST_BUSY)
+  async post(@Param('systemId') systemId: string, @Body() body: PostReadings): Promise<ReadingsStored> {
+    return refuseIfAllRefused(await this.ingest.ingest(systemId, body.readings.map(fromJson)));
   }
 
   /** The newest reading of each sensor, its age and quality, and what follows from them. */

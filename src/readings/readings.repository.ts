@@ -1,19 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { type Kysely, sql } from 'kysely';
 
-import { DATABASE, type Migrations } from '../platform/database/database.module.js';
-import type { Quality } from './quality.js';
-
-export interface ReadingRow {
-  sensor_number: number;
-  observed_at: number;
-  received_at: number;
-  value: number | null;
-  raw: number | null;
-  quality: Quality;
-  /** Separated by commas; empty where the quality is good. */
-  reasons: string;
-}
+import { DATABASE } from '../platform/database/database.module.js';
+import type { ReadingRow, ReadingsTables } from './readings.schema.js';
 
 export interface BucketRow {
   at: number;
@@ -23,63 +12,9 @@ export interface BucketRow {
   count: number;
 }
 
-export type StoreOutcome = 'stored' | 'duplicate' | 'conflict';
-
-export const readingsMigrations: Migrations = {
-  '2026-11-21-3-readings': {
-    up: async (database: Kysely<unknown>) => {
-      // Clustered by sensor and time: a range is one stretch of the file, and the same reading has no second place.
-      await database.schema
-        .createTable('readings')
-        .addColumn('sensor_number', 'integer', (column) => column.notNull().references('sensors.number'))
-        .addColumn('observed_at', 'bigint', (column) => column.notNull())
-        .addColumn('received_at', 'bigint', (column) => column.notNull())
-        .addColumn('value', 'double precision')
-        .addColumn('raw', 'double precision')
-        .addColumn('quality', 'text', (column) => column.notNull())
-        .addColumn('reasons', 'text', (column) => column.notNull())
-        .addPrimaryKeyConstraint('readings_pk', ['sensor_number', 'observed_at'])
-        .modifyEnd(sql`without rowid`)
-        .execute();
-    },
-  },
-};
-
-const ROWS_PER_STATEMENT = 500;
-const keyOf = (row: { sensor_number: number; observed_at: number }): string =>
-  `${row.sensor_number}@${row.observed_at}`;
-
 @Injectable()
 export class ReadingsRepository {
-  constructor(@Inject(DATABASE) private readonly database: Kysely<{ readings: ReadingRow }>) {}
-
-  /** All in one durable transaction. @returns the outcome of each row, in their order. */
-  async store(rows: ReadingRow[]): Promise<StoreOutcome[]> {
-    const first = new Map<string, ReadingRow>();
-    for (const row of rows) if (!first.has(keyOf(row))) first.set(keyOf(row), row);
-    const fresh = await this.database.transaction().execute(async (transaction) => {
-      const inserted = new Set<string>();
-      const pending = [...first.values()];
-      for (let start = 0; start < pending.length; start += ROWS_PER_STATEMENT) {
-        const returned = await transaction
-          .insertInto('readings')
-          .values(pending.slice(start, start + ROWS_PER_STATEMENT))
-          .onConflict((conflict) => conflict.doNothing())
-          .returning(['sensor_number', 'observed_at'])
-          .execute();
-        for (const row of returned) inserted.add(keyOf(row));
-      }
-      return inserted;
-    });
-    const known = await this.findRaw([...first.values()].filter((row) => !fresh.has(keyOf(row))));
-    return rows.map((row) => {
-      const key = keyOf(row);
-      const winner = first.get(key)!;
-      if (winner === row && fresh.has(key)) return 'stored';
-      const raw = fresh.has(key) ? winner.raw : known.get(key);
-      return raw === row.raw ? 'duplicate' : 'conflict';
-    });
-  }
+  constructor(@Inject(DATABASE) private readonly database: Kysely<ReadingsTables>) {}
 
   /** The newest reading of each sensor that has one; a look at the end of each sensor's stretch. */
   async latest(sensorNumbers: number[]): Promise<Map<number, ReadingRow>> {
@@ -113,7 +48,7 @@ export class ReadingsRepository {
       ])
       .where('sensor_number', '=', sensorNumber)
       .where('observed_at', '>=', since)
-      .where('value', 'is not', null)
+      .where('quality', '=', 0)
       .executeTakeFirstOrThrow();
     const spread = count * hh - h * h;
     return { perHour: spread > 0 ? (count * hv - h * v) / spread : null, spanMs };
@@ -145,7 +80,7 @@ export class ReadingsRepository {
       .where('sensor_number', '=', sensorNumber)
       .where('observed_at', '>=', from)
       .where('observed_at', '<', to)
-      .where('value', 'is not', null)
+      .where('quality', '=', 0)
       .groupBy(at)
       .orderBy(at)
       .execute();
@@ -157,26 +92,5 @@ export class ReadingsRepository {
       select max((select max(observed_at) from readings where sensor_number = sensors.number)) as at from sensors
     `.execute(this.database);
     return rows[0]?.at ?? null;
-  }
-
-  private async findRaw(rows: ReadingRow[]): Promise<Map<string, number | null>> {
-    const found = new Map<string, number | null>();
-    for (let start = 0; start < rows.length; start += ROWS_PER_STATEMENT) {
-      const known = await this.database
-        .selectFrom('readings')
-        .select(['sensor_number', 'observed_at', 'raw'])
-        .where((where) =>
-          where(
-            where.refTuple('sensor_number', 'observed_at'),
-            'in',
-            rows
-              .slice(start, start + ROWS_PER_STATEMENT)
-              .map((row) => where.tuple(row.sensor_number, row.observed_at)),
-          ),
-        )
-        .execute();
-      for (const row of known) found.set(keyOf(row), row.raw);
-    }
-    return found;
   }
 }

@@ -1,40 +1,27 @@
 import { Injectable } from '@nestjs/common';
-import type { Counter } from 'prom-client';
 
 import { Clock, isoTime } from '../platform/clock.js';
 import { HealthRegistry } from '../platform/health/health.registry.js';
-import { ProblemType, REQUEST_INVALID } from '../platform/http/problem.js';
-import { Metrics } from '../platform/metrics/metrics.js';
+import { REQUEST_INVALID } from '../platform/http/problem.js';
 import { factsOf, type Quantity } from '../systems/quantities.js';
 import type { SensorRow } from '../systems/systems.repository.js';
 import { SystemsService } from '../systems/systems.service.js';
 import { pressureAt, saturatedOxygen, unionisedAmmoniaFraction } from './derived.js';
-import { type AcceptedReading, examine } from './ingest.js';
+import { namesOf, QUALITIES } from './quality.js';
 import {
   type BucketsQuery,
   type Derived,
   MAX_PAGE,
   type Reading,
-  READING_ERROR_EXAMPLE,
-  type ReadingResult,
-  ReadingsRefused,
   type ReadingsQuery,
-  type ReadingsStored,
   type SensorBuckets,
   type SensorReadings,
   type SensorStatus,
   type SystemStatus,
   type TimeRange,
 } from './readings.dto.js';
-import { type ReadingRow, ReadingsRepository } from './readings.repository.js';
-
-export const READINGS_REFUSED = new ProblemType(
-  'READINGS.REFUSED',
-  422,
-  'Not one reading of the batch could be taken',
-  ReadingsRefused,
-  { extra: { results: [{ outcome: 'refused', error: READING_ERROR_EXAMPLE }] } },
-);
+import { ReadingsRepository } from './readings.repository.js';
+import type { ReadingRow } from './readings.schema.js';
 
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
@@ -43,42 +30,17 @@ const LEAST_TREND_MS = HOUR_MS / 12;
 
 @Injectable()
 export class ReadingsService {
-  private readonly counter: Counter<'outcome' | 'quality'>;
-
   constructor(
     private readonly repository: ReadingsRepository,
     private readonly systems: SystemsService,
     private readonly clock: Clock,
-    metrics: Metrics,
     health: HealthRegistry,
   ) {
-    this.counter = metrics.counter('readings_total', 'Readings that arrived, by outcome and quality', [
-      'outcome',
-      'quality',
-    ]);
     health.register('readings', async () => {
       const newest = await repository.newestObservation();
       const age = newest === null ? null : Math.round((clock.now() - newest) / 1000);
       return { ready: true, newestReadingAgeSeconds: age };
     });
-  }
-
-  /** Resolves when what it says is stored is durable. @throws READINGS_REFUSED where nothing of it could be taken. */
-  async ingest(systemId: string, items: unknown[]): Promise<ReadingsStored> {
-    const { sensors } = await this.systems.ingestView(systemId);
-    const receivedAt = this.clock.now();
-    const results: ReadingResult[] = [];
-    const accepted: AcceptedReading[] = [];
-    items.forEach((item, index) => {
-      const examined = examine(item, index, sensors, receivedAt);
-      if ('code' in examined) results[index] = { outcome: 'refused', error: examined };
-      else accepted.push(examined);
-    });
-    const outcomes = await this.repository.store(accepted.map((reading) => asRow(reading, receivedAt)));
-    accepted.forEach((reading, position) => {
-      results[reading.index] = resultOf(reading, outcomes[position] ?? 'conflict');
-    });
-    return this.summarise(results);
   }
 
   async read(systemId: string, sensorId: string, query: ReadingsQuery): Promise<SensorReadings> {
@@ -143,25 +105,6 @@ export class ReadingsService {
     return rates;
   }
 
-  private summarise(results: ReadingResult[]): ReadingsStored {
-    const count = (outcome: ReadingResult['outcome']): number =>
-      results.filter((result) => result.outcome === outcome).length;
-    for (const { outcome, quality = 'none' } of results) this.counter.inc({ outcome, quality });
-    const summary = {
-      stored: count('stored'),
-      duplicates: count('duplicate'),
-      refused: count('refused'),
-      results,
-    };
-    if (summary.refused === results.length) {
-      throw READINGS_REFUSED.happened({
-        detail: `${summary.refused} of ${results.length} readings were refused`,
-        extra: { results },
-      });
-    }
-    return summary;
-  }
-
   private period(range: TimeRange): { from: number; to: number } {
     const to = range.to ? Date.parse(range.to) : this.clock.now();
     const from = range.from ? Date.parse(range.from) : to - DAY_MS;
@@ -219,14 +162,8 @@ function statusOf(sensor: SensorRow, newest: ReadingRow | undefined, now: number
   if (!newest) return { ...label, condition: 'silent', ageSeconds: null, reading: null };
   const ageMs = Math.max(0, now - newest.observed_at);
   const isStale = ageMs > factsOf(quantity).staleAfterMs;
-  const condition = newest.quality !== 'good' ? 'bad' : isStale ? 'stale' : 'fresh';
+  const condition = newest.quality !== 0 ? 'bad' : isStale ? 'stale' : 'fresh';
   return { ...label, condition, ageSeconds: Math.round(ageMs / 1000), reading: asReading(newest) };
-}
-
-function resultOf(reading: AcceptedReading, outcome: 'stored' | 'duplicate' | 'conflict'): ReadingResult {
-  if (outcome !== 'conflict') return { outcome, quality: reading.quality, reasons: reading.reasons };
-  const message = 'another value of this sensor at this instant is stored already';
-  return { outcome: 'refused', error: { code: 'READING.CONFLICT', field: 'value', message } };
 }
 
 const labelOf = (sensor: SensorRow): { sensor: string; quantity: Quantity; unit: string } => ({
@@ -235,23 +172,13 @@ const labelOf = (sensor: SensorRow): { sensor: string; quantity: Quantity; unit:
   unit: factsOf(sensor.quantity).unit,
 });
 
-const asRow = (reading: AcceptedReading, receivedAt: number): ReadingRow => ({
-  sensor_number: reading.sensor.number,
-  observed_at: reading.observedAt,
-  received_at: receivedAt,
-  value: reading.value,
-  raw: reading.raw,
-  quality: reading.quality,
-  reasons: reading.reasons.join(','),
-});
-
 const asReading = (row: ReadingRow): Reading => ({
   observedAt: isoTime(row.observed_at),
   receivedAt: isoTime(row.received_at),
   value: row.value,
   raw: row.raw,
-  quality: row.quality,
-  reasons: row.reasons ? row.reasons.split(',') : [],
+  quality: QUALITIES[row.quality]!,
+  reasons: namesOf(row.reasons),
 });
 
 function round(value: number, decimals: number): number {

@@ -22,7 +22,7 @@ import {
   REQUEST_INVALID,
 } from '../platform/http/problem.js';
 import { Fails } from '../platform/openapi/fails.js';
-import { READINGS_REFUSED } from '../readings/readings.service.js';
+import { READINGS_REFUSED } from '../readings/ingest.service.js';
 import { InSystem } from '../systems/systems.controller.js';
 import { IMAGE_TOO_LARGE, IMAGE_TOO_SMALL, IMAGE_TYPES, IMAGE_UNREADABLE } from './image.js';
 import { Analysis, AnalysisList, PhotoQuery } from './vision.dto.js';

@@ -5,9 +5,10 @@ import { SCRIPT_REPLY_INVALID } from '../brain/brain.problems.js';
 import { Clock, isoTime } from '../platform/clock.js';
 import { CONFIG, type Config } from '../platform/config.js';
 import type { PageQuery } from '../platform/http/page.js';
-import { BODY_MEDIA_TYPE, Problem, ProblemType, REQUEST_INVALID } from '../platform/http/problem.js';
-import { examineTime } from '../readings/ingest.js';
-import { READINGS_REFUSED, ReadingsService } from '../readings/readings.service.js';
+import { BODY_MEDIA_TYPE, Problem, ProblemType } from '../platform/http/problem.js';
+import { refuseFields } from '../platform/http/validation.pipe.js';
+import { type Measured, refuseTime } from '../readings/ingest.js';
+import { IngestService, READINGS_REFUSED, refuseIfAllRefused } from '../readings/ingest.service.js';
 import { SystemsService } from '../systems/systems.service.js';
 import { decodePhoto, encodeJpeg, IMAGE_TYPES } from './image.js';
 import { Turns } from './turns.js';
@@ -32,7 +33,7 @@ export class VisionService {
   constructor(
     private readonly brain: Brain,
     private readonly repository: VisionRepository,
-    private readonly readings: ReadingsService,
+    private readonly readings: IngestService,
     private readonly systems: SystemsService,
     private readonly clock: Clock,
     @Inject(CONFIG) config: Config,
@@ -85,13 +86,14 @@ export class VisionService {
   }
 
   private observationTime(observedAt: string | undefined): string {
-    const time = examineTime(observedAt, this.clock.now());
-    if (typeof time === 'number') return isoTime(time);
-    const { field, code, message } = time;
-    throw REQUEST_INVALID.happened({ detail: message, errors: [{ field, code, message }] });
+    const now = this.clock.now();
+    const time = observedAt === undefined ? now : Date.parse(observedAt);
+    const wrong = refuseTime(time, now)?.refusal;
+    if (wrong) throw refuseFields([wrong]);
+    return isoTime(time);
   }
 
-  private async storeReadings(systemId: string, figures: Figures, observedAt: string): Promise<string[]> {
+  private async storeReadings(systemId: string, figures: Figures, at: string): Promise<string[]> {
     if (figures.confidence < LEAST_CONFIDENCE) return [];
     // By quantity and device: by its name alone, a figure could end up in a probe that a grower has called so.
     const camera = await this.systems.ensureCamera(systemId);
@@ -100,12 +102,12 @@ export class VisionService {
       greenness: figures.greenness.value,
       yellowing: figures.yellowing.value,
       browning: figures.browning.value,
-    }).flatMap(([quantity, value]) => {
+    }).flatMap(([quantity, value]): Measured[] => {
       const sensor = camera.find((each) => each.quantity === quantity);
-      return sensor && value !== null ? [{ sensor: sensor.id, value, observedAt }] : [];
+      return sensor && value !== null ? [{ sensor: sensor.id, value, observedAt: Date.parse(at) }] : [];
     });
     if (readings.length === 0) return [];
-    const { results } = await this.readings.ingest(systemId, readings);
+    const { results } = refuseIfAllRefused(await this.readings.ingest(systemId, readings));
     return readings
       .filter((_, index) => results[index]?.outcome !== 'refused')
       .map((reading) => reading.sensor);

@@ -14,7 +14,7 @@ export const DATABASE = Symbol('DATABASE');
 /** Each room brings the changes of its own tables; they run in the order of their names. */
 export type Migrations = Record<string, Migration>;
 
-const DATABASE_FILE = 'aquaponia.db';
+export const databaseFile = (dataDir: string): string => join(dataDir, 'aquaponia.db');
 
 export async function openDatabase(dataDir: string, migrations: Migrations): Promise<Kysely<unknown>> {
   const database = new Kysely<unknown>({ dialect: new SqliteDialect({ database: openFile(dataDir) }) });
@@ -31,7 +31,7 @@ export async function openDatabase(dataDir: string, migrations: Migrations): Pro
 function openFile(dataDir: string): NodeSqliteDatabase {
   try {
     mkdirSync(dataDir, { recursive: true });
-    return new NodeSqliteDatabase(join(dataDir, DATABASE_FILE));
+    return new NodeSqliteDatabase(databaseFile(dataDir));
   } catch (error) {
     const { code, message } = error as { code?: string; message: string };
     if (code === 'ENOSPC' || /disk is full/.test(message)) throw error;

@@ -3,20 +3,29 @@ import type { SqliteDatabase, SqliteStatement } from 'kysely';
 
 const PREPARED_STATEMENTS = 256;
 
+/** A connection as every part of the service needs it. */
+export function openSqlite(file: string): DatabaseSync {
+  const database = new DatabaseSync(file);
+  // Acknowledged means committed: FULL makes a commit wait for the disk, in WAL with one sync. The log may grow to
+  // 32 MB before it is folded into the file: pages that many commits touch are then written there once.
+  database.exec(`
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = FULL;
+    PRAGMA foreign_keys = ON;
+    PRAGMA busy_timeout = 5000;
+    PRAGMA wal_autocheckpoint = 8000;
+    PRAGMA cache_size = -65536;
+  `);
+  return database;
+}
+
 /** What Kysely's SQLite dialect needs, over Node's own SQLite; prepared statements are kept. */
 export class NodeSqliteDatabase implements SqliteDatabase {
   private readonly database: DatabaseSync;
   private readonly statements = new Map<string, SqliteStatement>();
 
   constructor(file: string) {
-    this.database = new DatabaseSync(file);
-    // Acknowledged means committed: FULL makes a commit wait for the disk, in WAL with one sync.
-    this.database.exec(`
-      PRAGMA journal_mode = WAL;
-      PRAGMA synchronous = FULL;
-      PRAGMA foreign_keys = ON;
-      PRAGMA busy_timeout = 5000;
-    `);
+    this.database = openSqlite(file);
   }
 
   prepare(sql: string): SqliteStatement {

@@ -9,7 +9,8 @@ export function parseInstant(text: unknown): number {
 
 /** `Date` takes the 30th of February for the 1st of March. */
 function isDay(date: string): boolean {
-  return new Date(date).getUTCDate() === Number(date.slice(-2));
+  const day = Number(date.slice(-2));
+  return (day > 0 && day <= 28) || new Date(date).getUTCDate() === day;
 }
 
 export const IsInstant = (): PropertyDecorator =>

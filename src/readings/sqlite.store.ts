@@ -1,0 +1,62 @@
+import { Worker } from 'node:worker_threads';
+
+import type { Batch, Commit } from './flush.js';
+import type { ReadingsStore } from './readings.store.js';
+import type { SensorFacts } from './sensor-facts.js';
+import type { WriteRequest, WriterData } from './sqlite-writer.thread.js';
+
+type Reply = { id: number } & ({ commit: Commit } | { error: { message: string } });
+
+interface Writer {
+  thread: Worker;
+  /** The facts that the thread has. */
+  knows: Map<number, SensorFacts>;
+}
+
+/** Writes in a thread of its own: on an SD card a sync takes long, and nothing else may wait for it. */
+export class SqliteStore implements ReadingsStore {
+  private writer: Writer | undefined;
+  private readonly pending = new Map<
+    number,
+    { resolve: (commit: Commit) => void; reject: (error: Error) => void }
+  >();
+  private lastId = 0;
+
+  constructor(private readonly file: string) {}
+
+  flush(batch: Batch, facts: Map<number, SensorFacts>): Promise<Commit> {
+    const writer = (this.writer ??= this.startWriter());
+    const changed = [...facts.values()].filter((each) => writer.knows.get(each.number) !== each);
+    for (const each of changed) writer.knows.set(each.number, each);
+    const request: WriteRequest = { id: ++this.lastId, batch, facts: changed };
+    return new Promise((resolve, reject) => {
+      this.pending.set(request.id, { resolve, reject });
+      writer.thread.postMessage(request, [batch.sensors.buffer, batch.times.buffer, batch.raws.buffer]);
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.writer?.thread.terminate();
+  }
+
+  private startWriter(): Writer {
+    const workerData: WriterData = { file: this.file };
+    const thread = new Worker(new URL('./sqlite-writer.thread.js', import.meta.url), { workerData });
+    thread.on('message', (reply: Reply) => {
+      const waiting = this.pending.get(reply.id);
+      this.pending.delete(reply.id);
+      if ('commit' in reply) waiting?.resolve(reply.commit);
+      else waiting?.reject(Object.assign(new Error(reply.error.message), reply.error));
+    });
+    let cause: unknown;
+    thread.on('error', (error) => (cause = error));
+    thread.on('exit', () => {
+      // What it had committed nobody knows; whoever sends it again finds out.
+      const error = new Error('the thread that writes readings has ended', { cause });
+      for (const { reject } of this.pending.values()) reject(error);
+      this.pending.clear();
+      if (this.writer?.thread === thread) this.writer = undefined;
+    });
+    return { thread, knows: new Map() };
+  }
+}
