@@ -177,7 +177,7 @@ const asReading = (row: ReadingRow): Reading => ({
   receivedAt: isoTime(row.received_at),
   value: row.value,
   raw: row.raw,
-  quality: QUALITIES[row.quality]!,
+  quality: QUALITIES[row.quality],
   reasons: namesOf(row.reasons),
 });
 

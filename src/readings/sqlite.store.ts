@@ -49,7 +49,7 @@ export class SqliteStore implements ReadingsStore {
       else waiting?.reject(Object.assign(new Error(reply.error.message), reply.error));
     });
     let cause: unknown;
-    thread.on('error', (error) => (cause = error));
+    thread.on('error', (error: Error) => (cause = error));
     thread.on('exit', () => {
       // What it had committed nobody knows; whoever sends it again finds out.
       const error = new Error('the thread that writes readings has ended', { cause });
