@@ -2,6 +2,8 @@ import { Inject, Injectable } from '@nestjs/common';
 import { type Generated, type Insertable, type Kysely, type Selectable } from 'kysely';
 
 import { DATABASE, type Migrations } from '../platform/database/database.module.js';
+import { autoNumber } from '../platform/database/kind.js';
+import { takeTurn } from '../platform/database/turn.js';
 import { newestFirst } from '../platform/database/newest-first.js';
 import type { PageQuery } from '../platform/http/page.js';
 
@@ -39,7 +41,7 @@ export const controlMigrations: Migrations = {
       const { schema } = database;
       await schema
         .createTable('decisions')
-        .addColumn('id', 'integer', (column) => column.primaryKey().autoIncrement())
+        .addColumn('id', 'integer', autoNumber(database))
         .addColumn('system_id', 'text', (column) => column.notNull().references('systems.id'))
         .addColumn('at', 'bigint', (column) => column.notNull())
         .addColumn('body', 'text', (column) => column.notNull())
@@ -47,7 +49,7 @@ export const controlMigrations: Migrations = {
       await schema.createIndex('decisions_of_system').on('decisions').columns(['system_id', 'id']).execute();
       await schema
         .createTable('commands')
-        .addColumn('id', 'integer', (column) => column.primaryKey().autoIncrement())
+        .addColumn('id', 'integer', autoNumber(database))
         .addColumn('system_id', 'text', (column) => column.notNull())
         .addColumn('device_id', 'text', (column) => column.notNull())
         .addColumn('actuator_id', 'text', (column) => column.notNull())
@@ -86,6 +88,8 @@ export class ControlRepository {
         .returning('id')
         .executeTakeFirstOrThrow();
       if (commands.length === 0) return { id, commands: [], superseded: 0 };
+      // Two decisions at once would not see each other's commands, and an actuator would be told two things.
+      await takeTurn(transaction, `commands of ${decision.system_id}`);
       const { numUpdatedRows } = await transaction
         .updateTable('commands')
         .set({ status: 'superseded' })

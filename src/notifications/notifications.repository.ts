@@ -1,7 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { type Generated, type Kysely, type Selectable } from 'kysely';
+import { type Generated, type Kysely, type Selectable, type Transaction } from 'kysely';
 
 import { DATABASE, type Migrations } from '../platform/database/database.module.js';
+import { autoNumber, word } from '../platform/database/kind.js';
+import { takeTurn } from '../platform/database/turn.js';
 import { newestFirst } from '../platform/database/newest-first.js';
 import type { PageQuery } from '../platform/http/page.js';
 import type { Level } from './perceptron-notifications.script.js';
@@ -44,13 +46,21 @@ export type NotificationRow = Selectable<NotificationsTables['notifications']>;
 export type WebhookRow = NotificationsTables['webhooks'];
 export type DeliveryRow = Selectable<NotificationsTables['deliveries']>;
 
+/** What becomes of a system's notifications when its state is known anew. */
+export interface Change {
+  over: number[];
+  /** At most one of these two: the state is known already, or it is news. */
+  seen?: NotificationRow;
+  news?: Omit<NotificationRow, 'id'>;
+}
+
 export const notificationsMigrations: Migrations = {
   '2026-11-21-6-notifications': {
     up: async (database: Kysely<unknown>) => {
       const { schema } = database;
       await schema
         .createTable('notifications')
-        .addColumn('id', 'integer', (column) => column.primaryKey().autoIncrement())
+        .addColumn('id', 'integer', autoNumber(database))
         .addColumn('system_id', 'text', (column) => column.notNull().references('systems.id'))
         .addColumn('level', 'text', (column) => column.notNull())
         .addColumn('message', 'text', (column) => column.notNull())
@@ -68,7 +78,7 @@ export const notificationsMigrations: Migrations = {
         .execute();
       await schema
         .createTable('webhooks')
-        .addColumn('id', 'text', (column) => column.primaryKey())
+        .addColumn('id', word(database), (column) => column.primaryKey())
         .addColumn('url', 'text', (column) => column.notNull())
         .addColumn('system_id', 'text')
         .addColumn('secret', 'text', (column) => column.notNull())
@@ -76,7 +86,7 @@ export const notificationsMigrations: Migrations = {
         .execute();
       await schema
         .createTable('deliveries')
-        .addColumn('id', 'integer', (column) => column.primaryKey().autoIncrement())
+        .addColumn('id', 'integer', autoNumber(database))
         .addColumn('notification_id', 'integer', (column) => column.notNull().references('notifications.id'))
         .addColumn('webhook_id', 'text', (column) =>
           column.notNull().references('webhooks.id').onDelete('cascade'),
@@ -96,61 +106,40 @@ export const notificationsMigrations: Migrations = {
   },
 };
 
+/** A webhook must not go between being chosen and being given its delivery. */
+const WEBHOOKS = 'webhooks';
+
 @Injectable()
 export class NotificationsRepository {
   constructor(@Inject(DATABASE) private readonly database: Kysely<NotificationsTables>) {}
 
-  unresolved(systemId: string): Promise<NotificationRow[]> {
-    return this.database
-      .selectFrom('notifications')
-      .selectAll()
-      .where('system_id', '=', systemId)
-      .where('resolved_at', 'is', null)
-      .orderBy('id', 'desc')
-      .execute();
-  }
-
-  /** A notification, and a delivery of it to each webhook that wants it: both or neither. */
-  insert(notification: Omit<NotificationRow, 'id'>): Promise<NotificationRow> {
+  /**
+   * Looks at what is unresolved and changes it, while nobody else does: the same state at the same moment, in two
+   * processes, makes one notification. A new one has a delivery to each webhook that wants it: both or neither.
+   */
+  change(
+    systemId: string,
+    at: number,
+    decide: (unresolved: NotificationRow[]) => Change,
+  ): Promise<NotificationRow | undefined> {
     return this.database.transaction().execute(async (transaction) => {
-      const row = await transaction
-        .insertInto('notifications')
-        .values(notification)
-        .returningAll()
-        .executeTakeFirstOrThrow();
-      const webhooks = await transaction
-        .selectFrom('webhooks')
-        .select('id')
-        .where((where) => where.or([where('system_id', 'is', null), where('system_id', '=', row.system_id)]))
+      await takeTurn(transaction, `notifications of ${systemId}`);
+      const unresolved = await transaction
+        .selectFrom('notifications')
+        .selectAll()
+        .where('system_id', '=', systemId)
+        .where('resolved_at', 'is', null)
+        .orderBy('id', 'desc')
         .execute();
-      for (const { id } of webhooks) {
-        await transaction
-          .insertInto('deliveries')
-          .values({
-            notification_id: row.id,
-            webhook_id: id,
-            status: 'pending',
-            attempts: 0,
-            next_attempt_at: row.at,
-            last_error: null,
-          })
-          .execute();
+      const { over, seen, news } = decide(unresolved);
+      const update = transaction.updateTable('notifications');
+      if (over.length > 0) await update.set({ resolved_at: at }).where('id', 'in', over).execute();
+      if (seen) {
+        await update.set({ last_seen_at: at }).where('id', '=', seen.id).execute();
+        return { ...seen, last_seen_at: at };
       }
-      return row;
+      return news && insertWithDeliveries(transaction, news);
     });
-  }
-
-  async see(id: number, at: number): Promise<void> {
-    await this.database.updateTable('notifications').set({ last_seen_at: at }).where('id', '=', id).execute();
-  }
-
-  async resolve(ids: number[], at: number): Promise<void> {
-    if (ids.length === 0) return;
-    await this.database
-      .updateTable('notifications')
-      .set({ resolved_at: at })
-      .where('id', 'in', ids)
-      .execute();
   }
 
   list(systemId: string, page: PageQuery): Promise<NotificationRow[]> {
@@ -202,12 +191,15 @@ export class NotificationsRepository {
     return this.database.selectFrom('webhooks').selectAll().orderBy('id').execute();
   }
 
-  async deleteWebhook(id: string): Promise<boolean> {
-    const { numDeletedRows } = await this.database
-      .deleteFrom('webhooks')
-      .where('id', '=', id)
-      .executeTakeFirst();
-    return numDeletedRows === 1n;
+  deleteWebhook(id: string): Promise<boolean> {
+    return this.database.transaction().execute(async (transaction) => {
+      await takeTurn(transaction, WEBHOOKS);
+      const { numDeletedRows } = await transaction
+        .deleteFrom('webhooks')
+        .where('id', '=', id)
+        .executeTakeFirst();
+      return numDeletedRows === 1n;
+    });
   }
 
   /**
@@ -258,4 +250,36 @@ export class NotificationsRepository {
   ): Promise<void> {
     await this.database.updateTable('deliveries').set(outcome).where('id', '=', id).execute();
   }
+}
+
+async function insertWithDeliveries(
+  transaction: Transaction<NotificationsTables>,
+  notification: Omit<NotificationRow, 'id'>,
+): Promise<NotificationRow> {
+  const row = await transaction
+    .insertInto('notifications')
+    .values(notification)
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  await takeTurn(transaction, WEBHOOKS);
+  const webhooks = await transaction
+    .selectFrom('webhooks')
+    .select('id')
+    .where((where) => where.or([where('system_id', 'is', null), where('system_id', '=', row.system_id)]))
+    .orderBy('id')
+    .execute();
+  for (const { id } of webhooks) {
+    await transaction
+      .insertInto('deliveries')
+      .values({
+        notification_id: row.id,
+        webhook_id: id,
+        status: 'pending',
+        attempts: 0,
+        next_attempt_at: row.at,
+        last_error: null,
+      })
+      .execute();
+  }
+  return row;
 }

@@ -183,32 +183,35 @@ export class NotificationsService {
     const now = this.clock.now();
     const { level } = classification;
     const causes = isAlarming(level) ? causesOf(classification) : [];
-    const unresolved = await this.repository.unresolved(systemId);
-    const over = unresolved.filter((row) => isOver(row, causes, readings)).map((row) => row.id);
-    await this.repository.resolve(over, now);
-    if (causes.length === 0) return null;
-    const same = unresolved.find(
-      (row) =>
-        severity(row.level) >= severity(level) &&
-        causes.every((cause) => row.causes.split(',').includes(cause)),
-    );
-    if (same) {
-      await this.repository.see(same.id, now);
-      return (await this.withDeliveries([{ ...same, last_seen_at: now }]))[0]!;
-    }
-    const row = await this.repository.insert({
-      system_id: systemId,
-      level,
-      message: messageOf(classification),
-      causes: causes.join(','),
-      at: now,
-      last_seen_at: now,
-      acknowledged_at: null,
-      resolved_at: null,
-      body: JSON.stringify(classification),
+    let isNew = false;
+    const row = await this.repository.change(systemId, now, (unresolved) => {
+      const over = unresolved.filter((row) => isOver(row, causes, readings)).map((row) => row.id);
+      if (causes.length === 0) return { over };
+      const seen = unresolved.find(
+        (row) =>
+          severity(row.level) >= severity(level) &&
+          causes.every((cause) => row.causes.split(',').includes(cause)),
+      );
+      if (seen) return { over, seen };
+      isNew = true;
+      const news = {
+        system_id: systemId,
+        level,
+        message: messageOf(classification),
+        causes: causes.join(','),
+        at: now,
+        last_seen_at: now,
+        acknowledged_at: null,
+        resolved_at: null,
+        body: JSON.stringify(classification),
+      };
+      return { over, news };
     });
-    this.counter.inc({ level });
-    this.delivery.hurry();
+    if (!row) return null;
+    if (isNew) {
+      this.counter.inc({ level });
+      this.delivery.hurry();
+    }
     return (await this.withDeliveries([row]))[0]!;
   }
 

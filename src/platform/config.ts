@@ -3,6 +3,8 @@ import { cpus } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import type { PostgresSettings } from './database/postgres.js';
+
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 /** How many workers a script gets, and how long they are trusted. */
@@ -24,6 +26,8 @@ export interface Config {
   port: number;
   host: string;
   dataDir: string;
+  /** Where set, PostgreSQL is the store in place of SQLite in `dataDir`. */
+  postgres: PostgresSettings | undefined;
   adminKey: string | undefined;
   logLevel: string;
   python: string;
@@ -86,6 +90,21 @@ class SettingsReader {
     return given;
   }
 
+  postgres(): PostgresSettings | undefined {
+    const settings = {
+      url: this.environment.DATABASE_URL ?? '',
+      caCert: this.environment.DATABASE_CA_CERT || undefined,
+      poolSize: this.integer('DATABASE_POOL_SIZE', 10, 2, 500),
+      connectMs: this.integer('DATABASE_CONNECT_MS', 5_000, 100, 60_000),
+      statementMs: this.integer('DATABASE_STATEMENT_MS', 30_000, 100, 3_600_000),
+    };
+    if (settings.url === '') return undefined;
+    const wrong = wrongWith(settings);
+    // The URL itself holds a password, and is never repeated.
+    if (wrong) this.wrong.push(wrong);
+    return settings;
+  }
+
   pool(script: string, defaults: PoolConfig): PoolConfig {
     const prefix = `AQUAPONIA_${script.toUpperCase()}`;
     return {
@@ -103,6 +122,20 @@ class SettingsReader {
   }
 }
 
+const TLS_MODES = ['disable', 'require', 'verify-ca', 'verify-full'];
+
+function wrongWith({ url, caCert }: PostgresSettings): string | undefined {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  if (!parsed || !/^postgres(ql)?:$/.test(parsed.protocol))
+    return 'DATABASE_URL must have the form postgresql://user:password@host:5432/database';
+  const mode = parsed.searchParams.get('sslmode');
+  if (mode && !TLS_MODES.includes(mode))
+    return `the sslmode of DATABASE_URL must be one of ${TLS_MODES.join(', ')}, not "${mode}"`;
+  if (caCert && !caCert.includes('-----BEGIN CERTIFICATE-----'))
+    return 'DATABASE_CA_CERT must be the text of a certificate, from -----BEGIN CERTIFICATE----- on';
+  return undefined;
+}
+
 const DAY_MS = 86_400_000;
 
 /** @throws ConfigError naming everything that is wrong. */
@@ -112,6 +145,7 @@ export function readConfig(environment: Environment): Config {
     port: settings.integer('PORT', 3000, 0, 65_535),
     host: settings.text('HOST', '0.0.0.0'),
     dataDir: resolve(settings.text('AQUAPONIA_DATA_DIR', './data')),
+    postgres: settings.postgres(),
     adminKey: settings.secret('AQUAPONIA_ADMIN_KEY', 16),
     logLevel: settings.oneOf('AQUAPONIA_LOG_LEVEL', 'info', ['debug', 'info', 'warn', 'error', 'silent']),
     python: settings.existing('AQUAPONIA_PYTHON', resolve(ROOT, '.venv/bin/python')),

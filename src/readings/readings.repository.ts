@@ -35,7 +35,7 @@ export class ReadingsRepository {
   /** The slope of the straight line through a sensor's usable values since then, in units per hour, and its basis. */
   async trend(sensorNumber: number, since: number): Promise<{ perHour: number | null; spanMs: number }> {
     // Hours since then keep the sums small enough to be exact.
-    const hours = sql<number>`((observed_at - ${since}) / 3600000.0)`;
+    const hours = sql<number>`(cast(observed_at - ${since} as double precision) / 3600000)`;
     const { count, spanMs, h, v, hv, hh } = await this.database
       .selectFrom('readings')
       .select(({ fn }) => [
@@ -67,7 +67,7 @@ export class ReadingsRepository {
   }
 
   buckets(sensorNumber: number, from: number, to: number, widthMs: number): Promise<BucketRow[]> {
-    const at = sql<number>`cast(observed_at / ${sql.lit(widthMs)} as integer) * ${sql.lit(widthMs)}`;
+    const at = sql<number>`observed_at / ${sql.lit(widthMs)} * ${sql.lit(widthMs)}`;
     return this.database
       .selectFrom('readings')
       .select(({ fn }) => [

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { type Generated, type Kysely, type Selectable, type Transaction } from 'kysely';
 
 import { DATABASE, type Migrations } from '../platform/database/database.module.js';
+import { autoNumber, word } from '../platform/database/kind.js';
 import type { ActuatorKind } from './actuators.js';
 import type { Quantity } from './quantities.js';
 
@@ -49,7 +50,7 @@ export const systemsMigrations: Migrations = {
       const { schema } = database;
       await schema
         .createTable('systems')
-        .addColumn('id', 'text', (column) => column.primaryKey())
+        .addColumn('id', word(database), (column) => column.primaryKey())
         .addColumn('name', 'text', (column) => column.notNull())
         .addColumn('template', 'text')
         .addColumn('species', 'text', (column) => column.notNull())
@@ -60,15 +61,15 @@ export const systemsMigrations: Migrations = {
       await schema
         .createTable('devices')
         .addColumn('system_id', 'text', (column) => column.notNull().references('systems.id'))
-        .addColumn('id', 'text', (column) => column.notNull())
+        .addColumn('id', word(database), (column) => column.notNull())
         .addColumn('name', 'text', (column) => column.notNull())
         .addPrimaryKeyConstraint('devices_pk', ['system_id', 'id'])
         .execute();
       await schema
         .createTable('sensors')
-        .addColumn('number', 'integer', (column) => column.primaryKey().autoIncrement())
+        .addColumn('number', 'integer', autoNumber(database))
         .addColumn('system_id', 'text', (column) => column.notNull())
-        .addColumn('id', 'text', (column) => column.notNull())
+        .addColumn('id', word(database), (column) => column.notNull())
         .addColumn('device_id', 'text', (column) => column.notNull())
         .addColumn('quantity', 'text', (column) => column.notNull())
         .addColumn('place', 'text', (column) => column.notNull())
@@ -78,7 +79,7 @@ export const systemsMigrations: Migrations = {
       await schema
         .createTable('actuators')
         .addColumn('system_id', 'text', (column) => column.notNull())
-        .addColumn('id', 'text', (column) => column.notNull())
+        .addColumn('id', word(database), (column) => column.notNull())
         .addColumn('device_id', 'text', (column) => column.notNull())
         .addColumn('kind', 'text', (column) => column.notNull())
         .addColumn('place', 'text', (column) => column.notNull())
@@ -119,7 +120,12 @@ export class SystemsRepository {
   }
 
   devices(systemId: string): Promise<DeviceRow[]> {
-    return this.database.selectFrom('devices').selectAll().where('system_id', '=', systemId).execute();
+    return this.database
+      .selectFrom('devices')
+      .selectAll()
+      .where('system_id', '=', systemId)
+      .orderBy('id')
+      .execute();
   }
 
   sensors(systemId: string): Promise<SensorRow[]> {
@@ -132,7 +138,12 @@ export class SystemsRepository {
   }
 
   actuators(systemId: string): Promise<ActuatorRow[]> {
-    return this.database.selectFrom('actuators').selectAll().where('system_id', '=', systemId).execute();
+    return this.database
+      .selectFrom('actuators')
+      .selectAll()
+      .where('system_id', '=', systemId)
+      .orderBy('id')
+      .execute();
   }
 
   /** All of it or nothing. @returns false where the id is taken. */

@@ -1,7 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { type Generated, type Kysely, type Selectable, sql } from 'kysely';
+import { type Generated, type Kysely, type Selectable } from 'kysely';
 
 import { DATABASE, type Migrations } from '../platform/database/database.module.js';
+import { autoNumber, bytes } from '../platform/database/kind.js';
 import { newestFirst } from '../platform/database/newest-first.js';
 import type { PageQuery } from '../platform/http/page.js';
 
@@ -24,11 +25,11 @@ export const visionMigrations: Migrations = {
     up: async (database: Kysely<unknown>) => {
       await database.schema
         .createTable('analyses')
-        .addColumn('id', 'integer', (column) => column.primaryKey().autoIncrement())
+        .addColumn('id', 'integer', autoNumber(database))
         .addColumn('system_id', 'text', (column) => column.references('systems.id'))
         .addColumn('at', 'bigint', (column) => column.notNull())
         .addColumn('body', 'text', (column) => column.notNull())
-        .addColumn('overlay', sql`blob`)
+        .addColumn('overlay', bytes(database))
         .execute();
       await database.schema
         .createIndex('analyses_of_system')
@@ -55,7 +56,10 @@ export class VisionRepository {
     await this.database
       .updateTable('analyses')
       .set({ overlay: null })
-      .where('id', '=', id - OVERLAYS_KEPT)
+      .where('id', '<=', id - OVERLAYS_KEPT)
+      // Not that id alone: on PostgreSQL there are ids that nothing has.
+      .where('id', '>', id - 2 * OVERLAYS_KEPT)
+      .where('overlay', 'is not', null)
       .execute();
     return id;
   }

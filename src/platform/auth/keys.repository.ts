@@ -1,7 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { Kysely } from 'kysely';
+import { Kysely, type Transaction } from 'kysely';
 
 import { DATABASE, type Migrations } from '../database/database.module.js';
+import { word } from '../database/kind.js';
+import { takeTurn } from '../database/turn.js';
 import type { Role } from './access.js';
 
 export interface KeyRow {
@@ -20,7 +22,7 @@ export const keysMigrations: Migrations = {
     up: (database: Kysely<unknown>) =>
       database.schema
         .createTable('keys')
-        .addColumn('id', 'text', (column) => column.primaryKey())
+        .addColumn('id', word(database), (column) => column.primaryKey())
         .addColumn('role', 'text', (column) => column.notNull())
         .addColumn('system_id', 'text')
         .addColumn('hash', 'text', (column) => column.notNull().unique())
@@ -33,9 +35,16 @@ export const keysMigrations: Migrations = {
   },
 };
 
+interface KeysTables {
+  keys: KeyRow;
+}
+
+/** What becomes of a key that shall go. */
+export type Removal = 'removed' | 'unknown' | 'last-admin';
+
 @Injectable()
 export class KeysRepository {
-  constructor(@Inject(DATABASE) private readonly database: Kysely<{ keys: KeyRow }>) {}
+  constructor(@Inject(DATABASE) private readonly database: Kysely<KeysTables>) {}
 
   /** Those whose hash begins so: the caller compares the rest in constant time. */
   findByHashPrefix(prefix: string): Promise<KeyRow[]> {
@@ -63,7 +72,7 @@ export class KeysRepository {
 
   /** Takes the place of all keys of its device. @returns the ids of those. */
   replaceForDevice(key: KeyRow): Promise<string[]> {
-    return this.database.transaction().execute(async (transaction) => {
+    return this.inTurn(async (transaction) => {
       const replaced = await transaction
         .deleteFrom('keys')
         .where('system_id', '=', key.system_id)
@@ -76,31 +85,51 @@ export class KeysRepository {
   }
 
   /** Sets the key of an id, whatever stood there. */
-  async put(key: KeyRow): Promise<void> {
+  put(key: KeyRow): Promise<void> {
     const { id, ...rest } = key;
-    await this.database
-      .insertInto('keys')
-      .values(key)
-      .onConflict((conflict) => conflict.column('id').doUpdateSet(rest))
-      .execute();
+    return this.inTurn(async (transaction) => {
+      await transaction
+        .insertInto('keys')
+        .values(key)
+        .onConflict((conflict) => conflict.column('id').doUpdateSet(rest))
+        .execute();
+    });
   }
 
-  async delete(id: string): Promise<boolean> {
-    const { numDeletedRows } = await this.database.deleteFrom('keys').where('id', '=', id).executeTakeFirst();
-    return numDeletedRows === 1n;
+  /** @returns false where there is an admin key already. */
+  putFirstAdmin(key: KeyRow): Promise<boolean> {
+    return this.inTurn(async (transaction) => {
+      if ((await countAdmins(transaction)) > 0) return false;
+      await transaction.deleteFrom('keys').where('id', '=', key.id).execute();
+      await transaction.insertInto('keys').values(key).execute();
+      return true;
+    });
   }
 
-  async isAdmin(id: string): Promise<boolean> {
-    const key = await this.database.selectFrom('keys').select('role').where('id', '=', id).executeTakeFirst();
-    return key?.role === 'admin';
+  /** The last admin key stays. */
+  remove(id: string): Promise<Removal> {
+    return this.inTurn(async (transaction) => {
+      const key = await transaction.selectFrom('keys').select('role').where('id', '=', id).executeTakeFirst();
+      if (!key) return 'unknown';
+      if (key.role === 'admin' && (await countAdmins(transaction)) === 1) return 'last-admin';
+      await transaction.deleteFrom('keys').where('id', '=', id).execute();
+      return 'removed';
+    });
   }
 
-  async countAdmins(): Promise<number> {
-    const { count } = await this.database
-      .selectFrom('keys')
-      .select((of) => of.fn.countAll<number>().as('count'))
-      .where('role', '=', 'admin')
-      .executeTakeFirstOrThrow();
-    return Number(count);
+  private inTurn<T>(action: (transaction: Transaction<KeysTables>) => Promise<T>): Promise<T> {
+    return this.database.transaction().execute(async (transaction) => {
+      await takeTurn(transaction, 'keys');
+      return action(transaction);
+    });
   }
+}
+
+async function countAdmins(transaction: Transaction<KeysTables>): Promise<number> {
+  const { count } = await transaction
+    .selectFrom('keys')
+    .select((of) => of.fn.countAll<number>().as('count'))
+    .where('role', '=', 'admin')
+    .executeTakeFirstOrThrow();
+  return count;
 }

@@ -59,10 +59,9 @@ export class KeysService implements OnModuleInit {
 
   /** For the very first start, where the environment sets none. @returns the secret, to be shown once. */
   async makeFirstAdminKey(): Promise<string | undefined> {
-    if ((await this.repository.countAdmins()) > 0) return undefined;
     const secret = newSecret();
-    await this.repository.put(this.row(FIRST_ADMIN, 'admin', secret));
-    return secret;
+    const isFirst = await this.repository.putFirstAdmin(this.row(FIRST_ADMIN, 'admin', secret));
+    return isFirst ? secret : undefined;
   }
 
   /** Whoever keeps the systems says what there is: a key for a misspelt one would open nothing. */
@@ -117,10 +116,9 @@ export class KeysService implements OnModuleInit {
   }
 
   async revoke(id: string): Promise<void> {
-    if ((await this.repository.isAdmin(id)) && (await this.repository.countAdmins()) === 1) {
-      throw LAST_ADMIN_KEY.happened();
-    }
-    if (!(await this.repository.delete(id))) throw KEY_NOT_FOUND.happened(`There is no key "${id}"`);
+    const removal = await this.repository.remove(id);
+    if (removal === 'last-admin') throw LAST_ADMIN_KEY.happened();
+    if (removal === 'unknown') throw KEY_NOT_FOUND.happened(`There is no key "${id}"`);
     this.forget([id]);
   }
 

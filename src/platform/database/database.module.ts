@@ -1,44 +1,48 @@
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { DynamicModule, Global, Inject, Module, OnApplicationShutdown } from '@nestjs/common';
-import { Kysely, sql, SqliteDialect } from 'kysely';
-import { type Migration, Migrator } from 'kysely/migration';
+import { type Kysely, sql } from 'kysely';
+import type { Pool } from 'pg';
+import type { Logger } from 'pino';
 
-import { CONFIG, type Config, ConfigError } from '../config.js';
+import { CONFIG, type Config } from '../config.js';
 import { HealthRegistry } from '../health/health.registry.js';
-import { NodeSqliteDatabase } from './node-sqlite.js';
+import { LOGGER } from '../logging.js';
+import { kindOf } from './kind.js';
+import { type Migrations, migrate } from './migrate.js';
+import { kyselyOver, migratePostgres, openPool } from './postgres.js';
+import { kyselyIn } from './sqlite.js';
+
+export type { Migrations } from './migrate.js';
+export { databaseFile } from './sqlite.js';
 
 /** The database; a repository narrows it to the tables of its own room. */
 export const DATABASE = Symbol('DATABASE');
 
-/** Each room brings the changes of its own tables; they run in the order of their names. */
-export type Migrations = Record<string, Migration>;
+/** The connections to PostgreSQL, for what Kysely has no words for; undefined where SQLite is the store. */
+export const POSTGRES_POOL = Symbol('POSTGRES_POOL');
 
-export const databaseFile = (dataDir: string): string => join(dataDir, 'aquaponia.db');
+const STORE = Symbol('STORE');
 
-export async function openDatabase(dataDir: string, migrations: Migrations): Promise<Kysely<unknown>> {
-  const database = new Kysely<unknown>({ dialect: new SqliteDialect({ database: openFile(dataDir) }) });
-  const migrator = new Migrator({
-    db: database,
-    provider: { getMigrations: () => Promise.resolve(migrations) },
-  });
-  const { error } = await migrator.migrateToLatest();
-  if (error)
-    throw error instanceof Error ? error : new Error('the database could not be migrated', { cause: error });
-  return database;
+export interface Store {
+  database: Kysely<unknown>;
+  pool: Pool | undefined;
 }
 
-function openFile(dataDir: string): NodeSqliteDatabase {
-  try {
-    mkdirSync(dataDir, { recursive: true });
-    return new NodeSqliteDatabase(databaseFile(dataDir));
-  } catch (error) {
-    const { code, message } = error as { code?: string; message: string };
-    if (code === 'ENOSPC' || /disk is full/.test(message)) throw error;
-    throw new ConfigError(
-      `AQUAPONIA_DATA_DIR must be a directory that can be written, and ${dataDir} cannot be used (${message})`,
-    );
+/** SQLite in the data directory, or PostgreSQL where a URL is set; up to date. */
+export async function openStore(
+  { dataDir, postgres }: Pick<Config, 'dataDir' | 'postgres'>,
+  migrations: Migrations,
+  logger: Pick<Logger, 'warn'>,
+): Promise<Store> {
+  if (!postgres) {
+    const database = kyselyIn(dataDir);
+    await migrate(database, migrations);
+    return { database, pool: undefined };
   }
+  await migratePostgres(postgres, migrations, (text) => logger.warn(text));
+  const pool = openPool(postgres, (error) =>
+    logger.warn({ err: error }, 'a connection to PostgreSQL was lost'),
+  );
+  return { database: kyselyOver(pool), pool };
 }
 
 @Global()
@@ -50,7 +54,7 @@ export class DatabaseModule implements OnApplicationShutdown {
   ) {
     health.register('database', async () => {
       await sql`select 1`.execute(this.database);
-      return { ready: true };
+      return { ready: true, kind: kindOf(this.database) };
     });
   }
 
@@ -59,13 +63,15 @@ export class DatabaseModule implements OnApplicationShutdown {
       module: DatabaseModule,
       providers: [
         {
-          provide: DATABASE,
-          inject: [CONFIG],
-          useFactory: (config: Config) =>
-            openDatabase(config.dataDir, Object.assign({}, ...rooms) as Migrations),
+          provide: STORE,
+          inject: [CONFIG, LOGGER],
+          useFactory: (config: Config, logger: Logger) =>
+            openStore(config, Object.assign({}, ...rooms) as Migrations, logger),
         },
+        { provide: DATABASE, inject: [STORE], useFactory: ({ database }: Store) => database },
+        { provide: POSTGRES_POOL, inject: [STORE], useFactory: ({ pool }: Store) => pool },
       ],
-      exports: [DATABASE],
+      exports: [DATABASE, POSTGRES_POOL],
     };
   }
 

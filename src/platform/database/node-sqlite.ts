@@ -28,7 +28,9 @@ export class NodeSqliteDatabase implements SqliteDatabase {
     this.database = openSqlite(file);
   }
 
-  prepare(sql: string): SqliteStatement {
+  prepare(text: string): SqliteStatement {
+    // A transaction that reads first and writes then would fail where another connection has written in between.
+    const sql = text === 'begin' ? 'begin immediate' : text;
     let statement = this.statements.get(sql);
     if (!statement) {
       statement = new NodeSqliteStatement(this.database.prepare(sql));

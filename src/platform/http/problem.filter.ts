@@ -2,6 +2,7 @@ import { ArgumentsHost, Catch, ExceptionFilter, HttpException, Inject } from '@n
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 
+import { isStoreUnavailable, RETRY_AFTER, STORE_UNAVAILABLE } from '../database/unavailable.js';
 import { LOGGER } from '../logging.js';
 import {
   BODY_MEDIA_TYPE,
@@ -59,6 +60,7 @@ export function answerProblem(
 
 export function asProblem(thrown: unknown): Problem {
   if (thrown instanceof Problem) return thrown;
+  if (isStoreUnavailable(thrown)) return STORE_UNAVAILABLE.happened({ headers: RETRY_AFTER, cause: thrown });
   // Nest wraps what Fastify throws before a route is reached, and keeps it as the cause.
   const original = thrown instanceof HttpException ? (thrown.cause ?? thrown) : thrown;
   const { code, message, statusCode } = original as { code?: string; message?: string; statusCode?: number };
