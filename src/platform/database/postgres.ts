@@ -30,7 +30,7 @@ const NUMERIC = 1700;
 /** Numbers as numbers: what is counted or timed here stays far below 2^53. */
 const types: pg.CustomTypesConfig = {
   getTypeParser: (oid: number, format?: 'text' | 'binary') =>
-    (oid === INT8 || oid === NUMERIC ? Number : pg.types.getTypeParser(oid, format as 'text')) as (
+    (oid === INT8 || oid === NUMERIC ? Number : pg.types.getTypeParser(oid, format)) as (
       text: string,
     ) => unknown,
 };
