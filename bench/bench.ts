@@ -2,9 +2,13 @@
 import { parseArgs } from 'node:util';
 
 import { benchBrain } from './brain.ts';
+import { benchIngest } from './ingest.ts';
 import { type Figure, printTable } from './report.ts';
 
-const BENCHMARKS: Record<string, () => Promise<Figure[]>> = { brain: benchBrain };
+const BENCHMARKS: Record<string, () => Promise<Figure[]>> = {
+  brain: benchBrain,
+  ingest: benchIngest,
+};
 
 const { positionals, values } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean' } } });
 const name = positionals[0] ?? '';

@@ -36,8 +36,14 @@ async function serve(
   throw new Error(`${command} ended before it listened: ${output}`);
 }
 
-export async function serveOurs(dataDir: string): Promise<Served> {
-  const env = { PORT: '0', HOST: '127.0.0.1', AQUAPONIA_DATA_DIR: dataDir, AQUAPONIA_ADMIN_KEY: ADMIN_KEY };
+export async function serveOurs(dataDir: string, settings: Record<string, string> = {}): Promise<Served> {
+  const env = {
+    PORT: '0',
+    HOST: '127.0.0.1',
+    AQUAPONIA_DATA_DIR: dataDir,
+    AQUAPONIA_ADMIN_KEY: ADMIN_KEY,
+    ...settings,
+  };
   const served = await serve(process.execPath, [join(ROOT, 'dist/main.js')], env, /"port":(\d+)/);
   while (!(await fetch(`${served.url}/health/ready`)).ok) await new Promise((again) => setTimeout(again, 50));
   return served;

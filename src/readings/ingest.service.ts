@@ -18,7 +18,7 @@ import {
   type ReadingsStored,
 } from './readings.dto.js';
 import { READINGS_STORE, type ReadingsStore } from './readings.store.js';
-import { factsOf, type SensorFacts } from './sensor-facts.js';
+import { factsOf, type SensorFacts, systemsOf } from './sensor-facts.js';
 
 export const READINGS_REFUSED = new ProblemType(
   'READINGS.REFUSED',
@@ -112,9 +112,8 @@ export class IngestService implements OnApplicationShutdown {
     }
     const commit = await this.store.flush(batch, facts);
     if (commit.sensors.length > 0) {
-      const systemIds = new Set(commit.sensors.map((sensor) => facts.get(sensor)!.systemId));
       const { sensors, receivedAt } = commit;
-      this.events.emit('readings.committed', { systemIds: [...systemIds], sensors, receivedAt });
+      this.events.emit('readings.committed', { systemIds: systemsOf(sensors, facts), sensors, receivedAt });
     }
     return commit;
   }

@@ -1,13 +1,16 @@
 import { Module } from '@nestjs/common';
+import type { Pool } from 'pg';
 
 import { CONFIG, type Config } from '../platform/config.js';
-import { databaseFile } from '../platform/database/database.module.js';
+import { databaseFile, POSTGRES_POOL } from '../platform/database/database.module.js';
 import { SystemsModule } from '../systems/systems.module.js';
 import { IngestService } from './ingest.service.js';
+import { PostgresStore } from './postgres.store.js';
 import { ReadingsController } from './readings.controller.js';
 import { ReadingsRepository } from './readings.repository.js';
 import { ReadingsService } from './readings.service.js';
-import { READINGS_STORE } from './readings.store.js';
+import { READINGS_STORE, type ReadingsStore } from './readings.store.js';
+import { ReplicaNews } from './replicas.js';
 import { SqliteStore } from './sqlite.store.js';
 
 @Module({
@@ -16,12 +19,14 @@ import { SqliteStore } from './sqlite.store.js';
   providers: [
     {
       provide: READINGS_STORE,
-      inject: [CONFIG],
-      useFactory: (config: Config) => new SqliteStore(databaseFile(config.dataDir)),
+      inject: [CONFIG, POSTGRES_POOL],
+      useFactory: (config: Config, pool: Pool | undefined): ReadingsStore =>
+        pool ? new PostgresStore(pool) : new SqliteStore(databaseFile(config.dataDir)),
     },
     IngestService,
     ReadingsRepository,
     ReadingsService,
+    ReplicaNews,
   ],
   exports: [IngestService, ReadingsService, SystemsModule],
 })

@@ -36,3 +36,7 @@ export const factsOf = (sensor: SensorRow, system: SystemRow): SensorFacts => ({
   calibrating: null,
   thermometer: null,
 });
+
+export const systemsOf = (sensors: number[], facts: Map<number, SensorFacts>): string[] => [
+  ...new Set(sensors.map((sensor) => facts.get(sensor)!.systemId)),
+];

@@ -96,7 +96,7 @@ export async function migratePostgres(
   }
 }
 
-const connectionOf = ({ url, caCert }: PostgresSettings): pg.ClientConfig => {
+export const connectionOf = ({ url, caCert }: PostgresSettings): pg.ClientConfig => {
   const parsed = new URL(url);
   const mode = parsed.searchParams.get('sslmode');
   parsed.searchParams.delete('sslmode');
