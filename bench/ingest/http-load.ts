@@ -43,7 +43,8 @@ export function* bodies({ sensors, readings, requests, startMs }: IngestLoad): G
 }
 
 async function apply(load: IngestLoad): Promise<IngestResult> {
-  const prepared = [...bodies(load)];
+  // Taken from the end: the oldest first.
+  const prepared = [...bodies(load)].reverse();
   const clients = Array.from({ length: load.connections }, () => new Client(load.url, { pipelining: 1 }));
   const times: number[] = [];
   const started = performance.now();
