@@ -89,4 +89,6 @@ const fillLast = (
   sql`
     update ${sql.table(table)} set last = (
       select value from readings where sensor_number = ${sensor} and observed_at = last_at
-    ) where sensor_number = ${sensor} and at >= ${from} and at < ${to} and last_at is not null`.execute(connection);
+    ) where sensor_number = ${sensor} and at >= ${from} and at < ${to} and last_at is not null`.execute(
+    connection,
+  );
