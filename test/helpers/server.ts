@@ -18,6 +18,9 @@ export interface Answer {
 
 /** The built service in a process of its own, as a user runs it, on a free port and an empty data directory. */
 export class Server {
+  /** What every server of a test file is started with, unless told otherwise. */
+  static readonly defaults: Record<string, string> = {};
+
   port = 0;
   output = '';
   private child: ChildProcess;
@@ -53,6 +56,7 @@ export class Server {
         PORT: '0',
         AQUAPONIA_DATA_DIR: this.dataDir,
         AQUAPONIA_ADMIN_KEY: ADMIN_KEY,
+        ...Server.defaults,
         ...this.env,
       },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -58,15 +58,14 @@ export class DatabaseModule implements OnApplicationShutdown {
     });
   }
 
-  static withMigrations(...rooms: Migrations[]): DynamicModule {
+  static with(migrations: Migrations): DynamicModule {
     return {
       module: DatabaseModule,
       providers: [
         {
           provide: STORE,
           inject: [CONFIG, LOGGER],
-          useFactory: (config: Config, logger: Logger) =>
-            openStore(config, Object.assign({}, ...rooms) as Migrations, logger),
+          useFactory: (config: Config, logger: Logger) => openStore(config, migrations, logger),
         },
         { provide: DATABASE, inject: [STORE], useFactory: ({ database }: Store) => database },
         { provide: POSTGRES_POOL, inject: [STORE], useFactory: ({ pool }: Store) => pool },

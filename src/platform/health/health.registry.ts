@@ -8,6 +8,9 @@ export interface HealthReport {
 
 type HealthCheck = () => HealthReport | Promise<HealthReport>;
 
+/** Longer than any part needs, and shorter than those wait who ask. */
+const CHECK_MS = 3_000;
+
 /** Where each room says how it is, so that health knows no room. */
 @Injectable()
 export class HealthRegistry {
@@ -21,7 +24,7 @@ export class HealthRegistry {
     const reports = await Promise.all(
       [...this.checks].map(async ([name, check]) => {
         try {
-          return [name, await check()] as const;
+          return [name, await within(CHECK_MS, check())] as const;
         } catch (error) {
           return [
             name,
@@ -31,5 +34,20 @@ export class HealthRegistry {
       }),
     );
     return Object.fromEntries(reports);
+  }
+}
+
+async function within(
+  milliseconds: number,
+  answer: HealthReport | Promise<HealthReport>,
+): Promise<HealthReport> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${milliseconds / 1000} s`)), milliseconds);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -2,6 +2,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
+import { STORE_UNAVAILABLE } from '../database/unavailable.js';
 import {
   BODY_MEDIA_TYPE,
   BODY_NOT_JSON,
@@ -99,7 +100,7 @@ function sharedProblems({ security, requestBody }: Operation): ProblemType[] {
   const takesJson = requestBody && 'content' in requestBody && 'application/json' in requestBody.content;
   return [
     // Public routes take whatever query and body they are given.
-    ...(security ? [REQUEST_INVALID] : []),
+    ...(security ? [REQUEST_INVALID, STORE_UNAVAILABLE] : []),
     ...(takesJson ? [BODY_NOT_JSON, BODY_TOO_LARGE, BODY_MEDIA_TYPE] : []),
     INTERNAL_ERROR,
   ];

@@ -1,0 +1,17 @@
+import { controlMigrations } from './control/control.repository.js';
+import { notificationsMigrations } from './notifications/notifications.repository.js';
+import { keysMigrations } from './platform/auth/keys.repository.js';
+import type { Migrations } from './platform/database/migrate.js';
+import { readingsMigrations } from './readings/readings.schema.js';
+import { systemsMigrations } from './systems/systems.repository.js';
+import { visionMigrations } from './vision/vision.repository.js';
+
+/** Every room's, for the service and for tools that open its store. */
+export const MIGRATIONS: Migrations = {
+  ...keysMigrations,
+  ...systemsMigrations,
+  ...readingsMigrations,
+  ...controlMigrations,
+  ...visionMigrations,
+  ...notificationsMigrations,
+};
