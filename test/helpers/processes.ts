@@ -20,15 +20,16 @@ function factsOf(pid: number): ProcessFacts | undefined {
 
 export const isRunning = (pid: number): boolean => !['Z', 'X', undefined].includes(factsOf(pid)?.state);
 
-/** The worker processes that a server has started, of one script or of all. */
-export function workersOf(serverPid: number, script = ''): number[] {
-  return readdirSync('/proc')
+export const childrenOf = (parent: number): number[] =>
+  readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map((name) => factsOf(Number(name)))
-    .filter((facts) => facts?.parent === serverPid && facts.state !== 'Z')
-    .map((facts) => facts!.pid)
-    .filter((pid) => commandOf(pid).includes(`aquaponia.${script}`));
-}
+    .filter((facts) => facts?.parent === parent && facts.state !== 'Z')
+    .map((facts) => facts!.pid);
+
+/** The worker processes that a server has started, of one script or of all. */
+export const workersOf = (serverPid: number, script = ''): number[] =>
+  childrenOf(serverPid).filter((pid) => commandOf(pid).includes(`aquaponia.${script}`));
 
 function commandOf(pid: number): string {
   try {
