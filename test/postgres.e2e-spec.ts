@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 
 import { ask, Postgres } from './helpers/postgres.js';
 import { expectProblem } from './helpers/problem.js';
+import { Proxy } from './helpers/proxy.js';
 import { runInVain } from './helpers/run.js';
 import { ADMIN_KEY, type Answer, GREENHOUSE, Server } from './helpers/server.js';
 
@@ -114,6 +115,26 @@ describe('PostgreSQL, gone for a while', () => {
       }
       await other.until(async () => (await other.get('/health/ready')).status === 200, 'it is well');
       await other.stop();
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
+    'is connected to anew when its connections lead nowhere',
+    async () => {
+      const proxy = await Proxy.to(postgres.port);
+      const url = (await postgres.database()).replace(`:${postgres.port}/`, `:${proxy.port}/`);
+      const other = await Server.start({ DATABASE_URL: url, DATABASE_STATEMENT_MS: '100' });
+      await Promise.all(Array.from({ length: 4 }, () => other.get('/v1/systems')));
+      proxy.swallow();
+      const answers = await Promise.all(Array.from({ length: 10 }, () => other.get('/v1/systems')));
+      const failed = answers.filter(({ status }) => status !== 200);
+      expect(failed.length).toBeGreaterThan(0);
+      for (const answer of failed) expectUnavailable(answer);
+      const again = await Promise.all(Array.from({ length: 10 }, () => other.get('/v1/systems')));
+      expect(again.map(({ status }) => status)).toEqual(Array(10).fill(200));
+      await other.stop();
+      proxy.close();
     },
     TIMEOUT_MS,
   );

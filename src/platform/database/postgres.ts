@@ -35,10 +35,7 @@ const types: pg.CustomTypesConfig = {
     ) => unknown,
 };
 
-/**
- * Gives up a connection on which an answer is overdue: what comes over it later would be taken for the answer to another
- * question.
- */
+/** Gives up a connection on which an answer is overdue: it leads nowhere any more, and the pool would use it again. */
 class ImpatientClient extends pg.Client {
   override query(...args: unknown[]): never {
     const answer = (super.query as (...args: unknown[]) => unknown).apply(this, args);
