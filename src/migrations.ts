@@ -3,6 +3,7 @@ import { notificationsMigrations } from './notifications/notifications.repositor
 import { keysMigrations } from './platform/auth/keys.repository.js';
 import type { Migrations } from './platform/database/migrate.js';
 import { readingsMigrations } from './readings/readings.schema.js';
+import { devicesMigrations } from './systems/devices.repository.js';
 import { systemsMigrations } from './systems/systems.repository.js';
 import { visionMigrations } from './vision/vision.repository.js';
 
@@ -10,6 +11,7 @@ import { visionMigrations } from './vision/vision.repository.js';
 export const MIGRATIONS: Migrations = {
   ...keysMigrations,
   ...systemsMigrations,
+  ...devicesMigrations,
   ...readingsMigrations,
   ...controlMigrations,
   ...visionMigrations,

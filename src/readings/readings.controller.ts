@@ -1,9 +1,12 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiParam, ApiTags } from '@nestjs/swagger';
 
-import { AllowedFrom } from '../platform/auth/access.js';
+import { AllowedFrom, Holder } from '../platform/auth/access.js';
+import type { KeyHolder } from '../platform/auth/keys.service.js';
+import { Clock } from '../platform/clock.js';
 import { REQUEST_INVALID } from '../platform/http/problem.js';
 import { Fails } from '../platform/openapi/fails.js';
+import { DevicesService } from '../systems/devices.service.js';
 import { InSystem } from '../systems/systems.controller.js';
 import { SENSOR_NOT_FOUND } from '../systems/systems.service.js';
 import { INGEST_BUSY } from './commit-queue.js';
@@ -26,6 +29,8 @@ export class ReadingsController {
   constructor(
     private readonly ingest: IngestService,
     private readonly readings: ReadingsService,
+    private readonly devices: DevicesService,
+    private readonly clock: Clock,
   ) {}
 
   /**
@@ -39,8 +44,15 @@ export class ReadingsController {
   @AllowedFrom('device')
   @InSystem()
   @Fails(REQUEST_INVALID, READINGS_REFUSED, INGEST_BUSY)
-  async post(@Param('systemId') systemId: string, @Body() body: PostReadings): Promise<ReadingsStored> {
-    return refuseIfAllRefused(await this.ingest.ingest(systemId, body.readings.map(fromJson)));
+  async post(
+    @Param('systemId') systemId: string,
+    @Body() body: PostReadings,
+    @Holder() { role, deviceId }: KeyHolder,
+  ): Promise<ReadingsStored> {
+    const items = body.readings.map(fromJson);
+    const arrivedAt = this.clock.now();
+    if (role === 'device') await this.devices.heard(systemId, deviceId, items, arrivedAt);
+    return refuseIfAllRefused(await this.ingest.ingest(systemId, items, arrivedAt));
   }
 
   /** The newest reading of each sensor, its age and quality, and what follows from them. */

@@ -1,12 +1,16 @@
 import { Module } from '@nestjs/common';
 
+import { ClaimsService } from './claims.service.js';
+import { DevicesController } from './devices.controller.js';
+import { DevicesRepository } from './devices.repository.js';
+import { DevicesService } from './devices.service.js';
 import { SystemsController } from './systems.controller.js';
 import { SystemsRepository } from './systems.repository.js';
 import { SystemsService } from './systems.service.js';
 
 @Module({
-  controllers: [SystemsController],
-  providers: [SystemsRepository, SystemsService],
-  exports: [SystemsService],
+  controllers: [SystemsController, DevicesController],
+  providers: [ClaimsService, DevicesRepository, DevicesService, SystemsRepository, SystemsService],
+  exports: [DevicesService, SystemsService],
 })
 export class SystemsModule {}

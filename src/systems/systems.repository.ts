@@ -137,6 +137,10 @@ export class SystemsRepository {
       .execute();
   }
 
+  async changeSensor(number: number, change: Pick<SensorRow, 'device_id' | 'place'>): Promise<void> {
+    await this.database.updateTable('sensors').set(change).where('number', '=', number).execute();
+  }
+
   actuators(systemId: string): Promise<ActuatorRow[]> {
     return this.database
       .selectFrom('actuators')

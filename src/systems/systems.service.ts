@@ -6,6 +6,7 @@ import { Events } from '../platform/events.js';
 import { ProblemType } from '../platform/http/problem.js';
 import { ACTUATOR_KINDS } from './actuators.js';
 import { CROPS, type Profile, rangesFor, type Ranges, SPECIES } from './profiles.js';
+import type { ChangeSensor } from './devices.dto.js';
 import { factsOf } from './quantities.js';
 import type {
   Actuator,
@@ -155,6 +156,19 @@ export class SystemsService implements OnApplicationShutdown {
     const row = { system_id: systemId, id, device_id: deviceId, kind, place };
     await this.addPart(systemId, id, { actuators: [row] });
     return asActuator(row);
+  }
+
+  /** @throws SENSOR_NOT_FOUND, DEVICE_NOT_FOUND */
+  async changeSensor(systemId: string, sensorId: string, request: ChangeSensor): Promise<Sensor> {
+    const before = await this.findSensor(systemId, sensorId);
+    if (request.deviceId) await this.findDevice(systemId, request.deviceId);
+    const change = {
+      device_id: request.deviceId ?? before.device_id,
+      place: request.place ?? before.place,
+    };
+    await this.repository.changeSensor(before.number, change);
+    this.events.emit('system.parts-changed', { systemId });
+    return asSensor({ ...before, ...change });
   }
 
   sensors(systemId: string): Promise<SensorRow[]> {

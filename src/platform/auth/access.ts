@@ -1,5 +1,6 @@
-import { applyDecorators, SetMetadata } from '@nestjs/common';
+import { applyDecorators, createParamDecorator, type ExecutionContext, SetMetadata } from '@nestjs/common';
 import { ApiBearerAuth } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
 
 import { KEY_FORBIDDEN, KEY_INVALID, KEY_MISSING } from '../http/problem.js';
 import { Fails } from '../openapi/fails.js';
@@ -20,3 +21,8 @@ export const Public = (): MethodDecorator => SetMetadata(ACCESS, 'public' satisf
  */
 export const AllowedFrom = (role: Role): MethodDecorator =>
   applyDecorators(SetMetadata(ACCESS, role), ApiBearerAuth(), Fails(KEY_MISSING, KEY_INVALID, KEY_FORBIDDEN));
+
+/** The key of the request, on a route that needs one. */
+export const Holder = createParamDecorator(
+  (_: unknown, context: ExecutionContext) => context.switchToHttp().getRequest<FastifyRequest>().keyHolder,
+);

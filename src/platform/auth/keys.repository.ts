@@ -73,15 +73,25 @@ export class KeysRepository {
   /** Takes the place of all keys of its device. @returns the ids of those. */
   replaceForDevice(key: KeyRow): Promise<string[]> {
     return this.inTurn(async (transaction) => {
-      const replaced = await transaction
-        .deleteFrom('keys')
-        .where('system_id', '=', key.system_id)
-        .where('device_id', '=', key.device_id)
-        .returning('id')
-        .execute();
+      const replaced = await this.deleteOfDevice(key.system_id, key.device_id, transaction);
       await transaction.insertInto('keys').values(key).execute();
-      return replaced.map(({ id }) => id);
+      return replaced;
     });
+  }
+
+  /** @returns the ids of those that there were. */
+  async deleteOfDevice(
+    systemId: string | null,
+    deviceId: string | null,
+    connection: Kysely<KeysTables> = this.database,
+  ): Promise<string[]> {
+    const deleted = await connection
+      .deleteFrom('keys')
+      .where('system_id', '=', systemId)
+      .where('device_id', '=', deviceId)
+      .returning('id')
+      .execute();
+    return deleted.map(({ id }) => id);
   }
 
   /** Sets the key of an id, whatever stood there. */

@@ -111,6 +111,10 @@ export class KeysService implements OnModuleInit {
     return { ...asKey(row), secret };
   }
 
+  async revokeOfDevice(systemId: string, deviceId: string): Promise<void> {
+    this.forget(await this.repository.deleteOfDevice(systemId, deviceId));
+  }
+
   async list(): Promise<Key[]> {
     return (await this.repository.list()).map(asKey);
   }

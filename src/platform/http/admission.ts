@@ -3,10 +3,17 @@ import type { FastifyReply, FastifyRequest, RawServerDefault } from 'fastify';
 
 import { identifyHolder } from '../auth/auth.guard.js';
 import type { KeysService } from '../auth/keys.service.js';
-import { BODIES_TOO_MANY, BODY_MEDIA_TYPE } from './problem.js';
+import { BODIES_TOO_MANY, BODY_MEDIA_TYPE, BODY_TOO_LARGE } from './problem.js';
 
 /** Bodies wait in memory until they are whole; together they may not take more than this. */
 export const MAX_BYTES_AT_ONCE = 192 * 1024 * 1024;
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Of a public route that takes a body: how large it may be. */
+    maxBytesWithoutKey?: number;
+  }
+}
 
 const METHODS_WITHOUT_BODY = ['GET', 'HEAD', 'OPTIONS'];
 
@@ -24,6 +31,11 @@ export function admitBodies(
   const fastify = app.getHttpAdapter().getInstance();
   fastify.addHook('onRequest', async (request: FastifyRequest, reply: FastifyReply) => {
     if (METHODS_WITHOUT_BODY.includes(request.method)) return;
+    const { maxBytesWithoutKey } = request.routeOptions.config;
+    if (maxBytesWithoutKey !== undefined) {
+      if (announcedBytes(request) > maxBytesWithoutKey) throw BODY_TOO_LARGE.happened();
+      return;
+    }
     request.keyHolder = await identifyHolder(request, keys);
     // JSON is bounded by its own small limit.
     const type = request.headers['content-type']?.split(';', 1)[0]!.trim().toLowerCase();
