@@ -151,7 +151,8 @@ export class DevicesService implements OnApplicationBootstrap, OnApplicationShut
     return (await this.repository.events({ systemId, deviceId }, page)).map(asEvent);
   }
 
-  private async round(): Promise<void> {
+  /** Twice a minute: notes what was heard, and misses whom nobody has heard. */
+  async round(): Promise<void> {
     await this.after('what was heard could not be noted', async () => {
       await this.noteAll();
       await this.missSilent();
