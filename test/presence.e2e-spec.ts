@@ -155,6 +155,16 @@ describe.each(['sqlite', 'postgres'] as const)('who is there, on %s', (kind) => 
     expect(await happenings()).toEqual([['online', null]]);
   });
 
+  it('is not missed where it was heard between the look and the note', async () => {
+    const repository = new DevicesRepository(other.database);
+    await hears(one);
+    const water = { systemId: system, deviceId: 'water' };
+    expect(await repository.noteOffline(water, now + 1, 'silent', now)).toBe(false);
+    expect(await look()).toMatchObject({ online: true });
+    expect(await repository.noteOffline(water, now + 1, 'silent', now + 1)).toBe(true);
+    expect(await look()).toMatchObject({ online: false });
+  });
+
   it('is not missed for what nobody could hear while the service was down', async () => {
     await hears(one);
     await rounds();
@@ -224,7 +234,7 @@ describe.each(['sqlite', 'postgres'] as const)('who is there, on %s', (kind) => 
   });
 
   it('keeps what happened lately, and not for ever', async () => {
-    const repository = new DevicesRepository(store.database as never);
+    const repository = new DevicesRepository(store.database);
     const water = { systemId: system, deviceId: 'water' };
     await hears(one, 'climate');
     for (let time = 0; time < 1010; time += 1) await repository.addEvent(water, time, 'online', null);
