@@ -23,13 +23,17 @@ export class Server {
 
   port = 0;
   output = '';
+  readonly dataDir: string;
+  private readonly env: Record<string, string>;
+  private readonly leadsGroup: boolean;
   private child: ChildProcess;
 
-  private constructor(
-    readonly dataDir: string,
-    private readonly env: Record<string, string>,
-    private readonly leadsGroup: boolean,
-  ) {}
+  // Fields by hand: tools run this file as it stands, and Node strips types only.
+  private constructor(dataDir: string, env: Record<string, string>, leadsGroup: boolean) {
+    this.dataDir = dataDir;
+    this.env = env;
+    this.leadsGroup = leadsGroup;
+  }
 
   /** With `leadsGroup` in a process group of its own, as a shell starts it. */
   static async start(env: Record<string, string> = {}, { leadsGroup = false } = {}): Promise<Server> {
