@@ -83,6 +83,62 @@ describe('PostgreSQL, gone for a while', () => {
   );
 
   it(
+    'loses no reading that was acknowledged, and counts none twice, however often it is killed',
+    async () => {
+      const url = await postgres.database();
+      const servers = await Promise.all([1, 2].map(() => Server.start({ DATABASE_URL: url })));
+      await servers[0]!.post('/v1/systems', GREENHOUSE);
+      const first = Date.now() - 3_600_000;
+      const acknowledged = new Map<string, number>();
+      let sequence = 0;
+      let isOver = false;
+      const writers = Array.from({ length: 6 }, async (_, index) => {
+        const sensor = ['ph', 'nitrite', 'nitrate'][index % 3]!;
+        let batch: { sensor: string; value: number; observedAt: string }[] = [];
+        while (!isOver) {
+          // As a device does: what was not acknowledged is sent again, to whichever process answers.
+          if (batch.length === 0) {
+            batch = Array.from({ length: 20 }, () => {
+              sequence += 1;
+              return {
+                sensor,
+                value: 5 + (sequence % 3),
+                observedAt: new Date(first + sequence).toISOString(),
+              };
+            });
+          }
+          const body = { readings: batch };
+          const answers = await Promise.all(
+            servers.map((each) => each.post('/v1/systems/greenhouse/readings', body)),
+          );
+          for (const answer of answers) if (answer.status !== 200) expectUnavailable(answer);
+          if (!answers.some(({ status }) => status === 200)) continue;
+          for (const { observedAt, value } of batch) acknowledged.set(observedAt, value);
+          batch = [];
+        }
+      });
+      for (let round = 0; round < 3; round++) {
+        const goal = acknowledged.size + 400;
+        await servers[0]!.until(() => acknowledged.size >= goal, 'readings pour in');
+        await postgres.kill();
+        await postgres.launch();
+      }
+      isOver = true;
+      await Promise.all(writers);
+
+      const kept = await ask(url, 'select observed_at, raw from readings');
+      const valueAt = new Map(kept.map((row) => [new Date(Number(row.observed_at)).toISOString(), row.raw]));
+      expect([...acknowledged].filter(([at, value]) => valueAt.get(at) !== value)).toEqual([]);
+      for (const table of ['rollups_hourly', 'rollups_daily']) {
+        const [counted] = await ask(url, `select sum(count + suspect + bad)::int as count from ${table}`);
+        expect(counted!.count).toBe(kept.length);
+      }
+      await Promise.all(servers.map((each) => each.stop()));
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
     'is given up while it hangs, and is used again when it goes on',
     async () => {
       await newSystem();

@@ -19,7 +19,7 @@ export interface Answer {
 /** The built service in a process of its own, as a user runs it, on a free port and an empty data directory. */
 export class Server {
   /** What every server of a test file is started with, unless told otherwise. */
-  static readonly defaults: Record<string, string> = {};
+  static defaults: () => Promise<Record<string, string>> = () => Promise.resolve({});
 
   port = 0;
   output = '';
@@ -37,7 +37,8 @@ export class Server {
 
   /** With `leadsGroup` in a process group of its own, as a shell starts it. */
   static async start(env: Record<string, string> = {}, { leadsGroup = false } = {}): Promise<Server> {
-    const server = new Server(mkdtempSync(join(tmpdir(), 'aquaponia-e2e-')), env, leadsGroup);
+    const all = { ...(await Server.defaults()), ...env };
+    const server = new Server(mkdtempSync(join(tmpdir(), 'aquaponia-e2e-')), all, leadsGroup);
     await server.launch();
     return server;
   }
@@ -60,7 +61,6 @@ export class Server {
         PORT: '0',
         AQUAPONIA_DATA_DIR: this.dataDir,
         AQUAPONIA_ADMIN_KEY: ADMIN_KEY,
-        ...Server.defaults,
         ...this.env,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
