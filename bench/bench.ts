@@ -4,10 +4,12 @@ import { parseArgs } from 'node:util';
 import { benchBrain } from './brain.ts';
 import { benchIngest } from './ingest.ts';
 import { type Figure, printTable } from './report.ts';
+import { benchSoak } from './soak.ts';
 
 const BENCHMARKS: Record<string, () => Promise<Figure[]>> = {
   brain: benchBrain,
   ingest: benchIngest,
+  soak: benchSoak,
 };
 
 const { positionals, values } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean' } } });

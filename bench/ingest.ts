@@ -6,16 +6,16 @@ import { join } from 'node:path';
 
 import { Postgres } from '../test/helpers/postgres.ts';
 import type { IngestLoad, IngestResult } from './ingest/http-load.ts';
-import { ADMIN_KEY, end, memoryOfTreeMb, type Served, serveOurs } from './processes.ts';
+import { ADMIN_KEY, end, type Served, serveOurs } from './processes.ts';
 import { type Figure, median, rounded } from './report.ts';
 
-const ROUNDS = Number(process.env.ROUNDS ?? 5);
+const ROUNDS = 5;
 const BARE_ROWS = 400_000;
 const SENSORS = Array.from({ length: 20 }, (_, index) => `sensor-${index}`);
 /** What ThingsBoard's own page gives for 4 CPUs: 3,333 devices, a data point each second. */
 const THINGSBOARD_PER_SECOND = 3_333;
 
-interface Target {
+export interface Target {
   name: string;
   served: Served;
   /** When the next load begins, so that no reading comes twice. */
@@ -115,7 +115,7 @@ async function benchSingles(target: Target): Promise<Figure[]> {
   ];
 }
 
-async function makeFarm({ url }: Served): Promise<void> {
+export async function makeFarm({ url }: Served): Promise<void> {
   const post = async (path: string, body: object): Promise<void> => {
     const answer = await fetch(url + path, {
       method: 'POST',
@@ -133,8 +133,8 @@ async function makeFarm({ url }: Served): Promise<void> {
 }
 
 /** From a process of its own, so that measuring does not slow down what is measured. */
-async function load(
-  target: Target,
+export async function load(
+  target: Pick<Target, 'served' | 'startMs'>,
   how: Pick<IngestLoad, 'connections' | 'readings' | 'requests'>,
 ): Promise<IngestResult> {
   const { startMs, served } = target;

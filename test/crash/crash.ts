@@ -66,8 +66,8 @@ const json: Send = (server, sensor, readings) =>
   );
 
 /** Names no time: only the key tells that it comes again. */
-const keyed: Send = (server, sensor, [{ value }], id) =>
-  post(server, '/v1/systems/farm/readings', JSON.stringify({ readings: [{ sensor, value }] }), {
+const keyed: Send = (server, sensor, [sent], id) =>
+  post(server, '/v1/systems/farm/readings', JSON.stringify({ readings: [{ sensor, value: sent!.value }] }), {
     ...HTTP,
     'idempotency-key': id,
   });
@@ -91,7 +91,7 @@ const lines: Send = (server, sensor, readings) =>
 const mqttClients = new Map<string, mqtt.MqttClient>();
 let mqttPort = 0;
 
-const overMqtt: Send = async (_server, sensor, [{ at, value }]) => {
+const overMqtt: Send = async (_server, sensor, [sent]) => {
   let client = mqttClients.get(sensor);
   if (!client) {
     client = mqtt.connect(`mqtt://127.0.0.1:${mqttPort}`, {
@@ -107,7 +107,7 @@ const overMqtt: Send = async (_server, sensor, [{ at, value }]) => {
   }
   await client.publishAsync(
     `aquaponia/farm/${sensor}`,
-    JSON.stringify({ value, observedAt: new Date(at).toISOString() }),
+    JSON.stringify({ value: sent!.value, observedAt: new Date(sent!.at).toISOString() }),
     { qos: 1 },
   );
 };
