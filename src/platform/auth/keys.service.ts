@@ -88,6 +88,11 @@ export class KeysService implements OnModuleInit {
     return holder;
   }
 
+  /** Of all keys that hold: who stays connected for days is looked up here from time to time. */
+  async fingerprints(): Promise<Set<string>> {
+    return new Set((await this.repository.list()).map((key) => key.hash));
+  }
+
   async create(request: CreateKey): Promise<CreatedKey> {
     const { id, role } = request;
     const systemId = request.systemId ?? null;
@@ -145,6 +150,7 @@ export class KeysService implements OnModuleInit {
 
 const newSecret = (): string => `aq_${randomBytes(32).toString('base64url')}`;
 const hashOf = (secret: string): string => hash('sha256', secret);
+export const fingerprintOf = hashOf;
 const asKey = (row: KeyRow): Key => ({
   id: row.id,
   role: row.role,
