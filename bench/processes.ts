@@ -9,6 +9,8 @@ export const ADMIN_KEY = 'an-admin-key-for-benchmarks';
 
 export interface Served {
   url: string;
+  /** Of its MQTT broker, where it has one. */
+  mqttPort?: number;
   child: ChildProcess;
 }
 
@@ -30,7 +32,8 @@ async function serve(
     const found = port.exec(output)?.[1];
     if (found) {
       child.stdout.resume();
-      return { url: `http://127.0.0.1:${found}`, child };
+      const mqttPort = /"mqttPort":(\d+)/.exec(output)?.[1];
+      return { url: `http://127.0.0.1:${found}`, child, ...(mqttPort && { mqttPort: Number(mqttPort) }) };
     }
   }
   throw new Error(`${command} ended before it listened: ${output}`);
@@ -51,6 +54,9 @@ export async function serveOurs(dataDir: string, settings: Record<string, string
 
 export const serveUvicorn = (): Promise<Served> =>
   serve(PYTHON, [join(ROOT, 'bench/fuzzy_uvicorn.py'), '--port', '0'], {}, /"port": ?(\d+)/);
+
+export const serveBareBroker = (): Promise<Served> =>
+  serve(process.execPath, [join(ROOT, 'bench/mqtt_bare.ts')], {}, /"port":(\d+)/);
 
 export async function end({ child }: Served): Promise<void> {
   child.kill('SIGTERM');

@@ -14,6 +14,7 @@ import { refuseUnread } from './platform/http/unread.js';
 import { RequestValidationPipe } from './platform/http/validation.pipe.js';
 import { createLogger, NestLogger } from './platform/logging.js';
 import { Metrics } from './platform/metrics/metrics.js';
+import { Mqtt } from './platform/mqtt/mqtt.js';
 import { describeApi, serveDocumentation } from './platform/openapi/openapi.js';
 import { IMAGE_TYPES, MAX_IMAGE_BYTES } from './vision/image.js';
 
@@ -54,17 +55,18 @@ async function start(config: Config): Promise<void> {
 
   const { port } = app.getHttpServer().address() as { port: number };
   // Not before it listens: a start that failed would have made a key that nobody has seen.
-  announce(port, await app.get(KeysService).makeFirstAdminKey());
+  announce(port, app.get(Mqtt).addresses(), await app.get(KeysService).makeFirstAdminKey());
   logger.info({ port, version }, 'listening');
 }
 
 /** For the person at the terminal; the log beside it is for machines, and never holds the key. */
-function announce(port: number, firstAdminKey: string | undefined): void {
+function announce(port: number, mqttAddresses: string[], firstAdminKey: string | undefined): void {
   const lines = [
     '',
     `  Aquaponia ${version}`,
     `  Swagger page   http://localhost:${port}/docs`,
     `  Health         http://localhost:${port}/health/ready`,
+    ...mqttAddresses.map((address) => `  MQTT           ${address}`),
     ...(firstAdminKey ? [`  Admin key      ${firstAdminKey}   (shown this once: keep it)`] : []),
     '',
   ];

@@ -2,6 +2,7 @@ import { controlMigrations } from './control/control.repository.js';
 import { notificationsMigrations } from './notifications/notifications.repository.js';
 import { keysMigrations } from './platform/auth/keys.repository.js';
 import type { Migrations } from './platform/database/migrate.js';
+import { mqttMigrations } from './readings/protocols/mqtt-mappings.repository.js';
 import { readingsMigrations } from './readings/readings.schema.js';
 import { devicesMigrations } from './systems/devices.repository.js';
 import { systemsMigrations } from './systems/systems.repository.js';

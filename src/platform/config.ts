@@ -21,6 +21,20 @@ export interface PoolConfig {
   recycleAfterMs: number;
 }
 
+export interface MqttConfig {
+  /** Of the broker in this process; undefined: no plain listener. */
+  port: number | undefined;
+  tls: { port: number; certFile: string; keyFile: string } | undefined;
+  /** Of a broker elsewhere, which then takes the place of the one in this process. */
+  url: string | undefined;
+  /** PEM, of the authority that vouches for that broker. */
+  caCert: string | undefined;
+  /** A name that is this replica's alone, and stays its own; undefined: it has none. */
+  clientId: string | undefined;
+  /** Replicas of one group share the messages of a broker elsewhere; undefined: it cannot share. */
+  shareGroup: string | undefined;
+}
+
 /** Everything that can be set from outside, read from the environment once; `docs/CONFIGURATION.md` lists it. */
 export interface Config {
   port: number;
@@ -33,6 +47,9 @@ export interface Config {
   python: string;
   scriptsDir: string;
   webhooksMayBePrivate: boolean;
+  mqtt: MqttConfig;
+  /** Where Home Assistant looks for what there is; undefined: it is told nothing. */
+  homeAssistantPrefix: string | undefined;
   pools: Record<string, PoolConfig>;
 }
 
@@ -105,6 +122,37 @@ class SettingsReader {
     return settings;
   }
 
+  /** Where "off" says that there shall be none. */
+  unlessOff<T>(name: string, read: () => T): T | undefined {
+    return this.environment[name] === 'off' ? undefined : read();
+  }
+
+  mqtt(): MqttConfig {
+    const certFile = this.existing('MQTT_TLS_CERT', '');
+    const keyFile = this.existing('MQTT_TLS_KEY', '');
+    if ((certFile === '') !== (keyFile === '')) this.wrong.push('MQTT_TLS_CERT and MQTT_TLS_KEY go together');
+    const tlsPort = this.integer('MQTT_TLS_PORT', 8883, 0, 65_535);
+    const url = this.environment.MQTT_URL || undefined;
+    // The URL may hold a password, and is never repeated.
+    if (url && !(URL.canParse(url) && /^(mqtts?|wss?):$/.test(new URL(url).protocol)))
+      this.wrong.push('MQTT_URL must have the form mqtts://user:password@host:8883 (or mqtt, ws, wss)');
+    const caCert = this.environment.MQTT_CA_CERT || undefined;
+    if (caCert && !caCert.includes('-----BEGIN CERTIFICATE-----'))
+      this.wrong.push('MQTT_CA_CERT must be the text of a certificate, from -----BEGIN CERTIFICATE----- on');
+    const shareGroup = this.unlessOff('MQTT_SHARE_GROUP', () => this.text('MQTT_SHARE_GROUP', 'aquaponia'));
+    if (shareGroup && /[+#/]/.test(shareGroup))
+      this.wrong.push('MQTT_SHARE_GROUP must not contain +, # or /');
+    return {
+      port: this.unlessOff('MQTT_PORT', () => this.integer('MQTT_PORT', 1883, 0, 65_535)),
+      tls: certFile && keyFile ? { port: tlsPort, certFile, keyFile } : undefined,
+      url,
+      caCert,
+      // On SQLite there is one replica.
+      clientId: this.environment.MQTT_CLIENT_ID || (this.environment.DATABASE_URL ? undefined : 'aquaponia'),
+      shareGroup,
+    };
+  }
+
   pool(script: string, defaults: PoolConfig): PoolConfig {
     const prefix = `AQUAPONIA_${script.toUpperCase()}`;
     return {
@@ -151,6 +199,10 @@ export function readConfig(environment: Environment): Config {
     python: settings.existing('AQUAPONIA_PYTHON', resolve(ROOT, '.venv/bin/python')),
     scriptsDir: resolve(settings.existing('AQUAPONIA_SCRIPTS_DIR', resolve(ROOT, 'python'))),
     webhooksMayBePrivate: settings.flag('AQUAPONIA_WEBHOOKS_MAY_BE_PRIVATE'),
+    mqtt: settings.mqtt(),
+    homeAssistantPrefix: settings.unlessOff('AQUAPONIA_HOME_ASSISTANT_PREFIX', () =>
+      settings.text('AQUAPONIA_HOME_ASSISTANT_PREFIX', 'homeassistant'),
+    ),
     pools: {
       fuzzy_controller: settings.pool('fuzzy_controller', {
         workers: Math.min(2, cpus().length),

@@ -16,6 +16,7 @@ import { UnexpectedGuard } from './http/unexpected.guard.js';
 import { LOGGER } from './logging.js';
 import { MetricsController } from './metrics/metrics.controller.js';
 import { Metrics } from './metrics/metrics.js';
+import { Mqtt } from './mqtt/mqtt.js';
 
 /** What every room stands on; it knows no fish. */
 @Global()
@@ -38,8 +39,9 @@ export class PlatformModule {
         KeysRepository,
         KeysService,
         Metrics,
+        Mqtt,
       ],
-      exports: [CONFIG, LOGGER, Clock, Events, HealthRegistry, KeysService, Metrics],
+      exports: [CONFIG, LOGGER, Clock, Events, HealthRegistry, KeysService, Metrics, Mqtt],
     };
   }
 }

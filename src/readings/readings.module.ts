@@ -5,6 +5,11 @@ import { CONFIG, type Config } from '../platform/config.js';
 import { databaseFile, POSTGRES_POOL } from '../platform/database/database.module.js';
 import { SystemsModule } from '../systems/systems.module.js';
 import { IngestService } from './ingest.service.js';
+
+import { MqttMappingsController } from './protocols/mqtt-mappings.controller.js';
+import { MqttMappingsRepository } from './protocols/mqtt-mappings.repository.js';
+import { MqttMappingsService } from './protocols/mqtt-mappings.service.js';
+import { MqttAdapter } from './protocols/mqtt.adapter.js';
 import { PostgresStore } from './postgres.store.js';
 import { ReadingsController } from './readings.controller.js';
 import { ReadingsRepository } from './readings.repository.js';
@@ -15,7 +20,7 @@ import { SqliteStore } from './sqlite.store.js';
 
 @Module({
   imports: [SystemsModule],
-  controllers: [ReadingsController],
+  controllers: [ReadingsController, MqttMappingsController],
   providers: [
     {
       provide: READINGS_STORE,
@@ -24,6 +29,9 @@ import { SqliteStore } from './sqlite.store.js';
         pool ? new PostgresStore(pool) : new SqliteStore(databaseFile(config.dataDir)),
     },
     IngestService,
+    MqttAdapter,
+    MqttMappingsRepository,
+    MqttMappingsService,
     ReadingsRepository,
     ReadingsService,
     ReplicaNews,

@@ -22,6 +22,7 @@ export class Server {
   static defaults: () => Promise<Record<string, string>> = () => Promise.resolve({});
 
   port = 0;
+  mqttPort = 0;
   output = '';
   readonly dataDir: string;
   private readonly env: Record<string, string>;
@@ -59,6 +60,7 @@ export class Server {
       env: {
         PATH: process.env.PATH,
         PORT: '0',
+        MQTT_PORT: '0',
         AQUAPONIA_DATA_DIR: this.dataDir,
         AQUAPONIA_ADMIN_KEY: ADMIN_KEY,
         ...this.env,
@@ -69,6 +71,7 @@ export class Server {
     this.child.stdout!.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
     this.child.stderr!.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
     this.port = await this.until(() => Number(/"port":(\d+)/.exec(this.output)?.[1] ?? 0), 'it listens');
+    this.mqttPort = Number(/"mqttPort":(\d+)/.exec(this.output)?.[1] ?? 0);
     if (untilReady && this.env.AQUAPONIA_SCRIPTS_DIR === undefined) {
       await this.until(async () => (await this.get('/health/ready')).status === 200, 'it is ready');
     }

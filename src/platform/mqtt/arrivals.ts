@@ -2,6 +2,9 @@ import { crc32 } from 'node:zlib';
 
 const REMEMBERED_PER_CLIENT = 256;
 const MOST_CLIENTS = 1_000;
+const MOST_TOPICS = 10_000;
+/** How far a burst may run ahead of the clock. */
+const MOST_AHEAD_MS = 1_000;
 
 interface Arrival {
   at: number;
@@ -24,19 +27,30 @@ export interface Delivery {
  */
 export class Arrivals {
   private readonly clients = new Map<string, Map<number, Arrival>>();
+  private readonly lastOfTopic = new Map<string, number>();
 
   constructor(private readonly now: () => number) {}
 
   timeOf({ clientId, messageId, isRedelivery, topic, payload }: Delivery): number {
-    const at = this.now();
-    if (messageId === undefined) return at;
+    if (messageId === undefined) return this.next(topic);
     const recent = this.recentOf(clientId);
     const checksum = crc32(payload);
     const known = isRedelivery ? recent.get(messageId) : undefined;
     if (known?.topic === topic && known.checksum === checksum) return known.at;
+    const at = this.next(topic);
     recent.delete(messageId);
     recent.set(messageId, { at, topic, checksum });
     if (recent.size > REMEMBERED_PER_CLIENT) recent.delete(recent.keys().next().value!);
+    return at;
+  }
+
+  /** Of a topic, no two at the same millisecond: they would be taken for one reading. */
+  private next(topic: string): number {
+    const now = this.now();
+    const last = this.lastOfTopic.get(topic) ?? 0;
+    const at = last >= now && last < now + MOST_AHEAD_MS ? last + 1 : now;
+    if (this.lastOfTopic.size >= MOST_TOPICS) this.lastOfTopic.clear();
+    this.lastOfTopic.set(topic, at);
     return at;
   }
 

@@ -9,6 +9,7 @@ import type { Counter } from 'prom-client';
 import { type KeyHolder, type KeysService, fingerprintOf } from '../auth/keys.service.js';
 import type { Clock } from '../clock.js';
 import { ConfigError, type MqttConfig } from '../config.js';
+import type { Events } from '../events.js';
 import type { Metrics } from '../metrics/metrics.js';
 import { Arrivals } from './arrivals.js';
 import { boundPackets, MAX_PAYLOAD_BYTES } from './bounded-packets.js';
@@ -79,6 +80,7 @@ export class EmbeddedBroker implements Transport {
   private readonly retained = new Set<string>();
   private readonly underWay = new Set<Promise<unknown>>();
   private readonly dropped: Counter<'reason'>;
+  private readonly stopListening: () => void;
   private recheck: NodeJS.Timeout;
   private isStopping = false;
   private ports: Record<string, number> = {};
@@ -87,15 +89,21 @@ export class EmbeddedBroker implements Transport {
     private readonly options: Options,
     private readonly users: Users,
     private readonly keys: KeysService,
+    events: Events,
     clock: Clock,
     private readonly logger: Logger,
     metrics: Metrics,
   ) {
     this.arrivals = new Arrivals(() => clock.now());
-    this.dropped = metrics.counter('mqtt_dropped_total', 'What the MQTT broker cut off or dropped, by reason', [
-      'reason',
-    ]);
-    metrics.gauge('mqtt_clients', 'Clients of the MQTT broker', [], (gauge) => gauge.set(this.connected.size));
+    this.stopListening = events.on('key.revoked', () => void this.dropRevoked());
+    this.dropped = metrics.counter(
+      'mqtt_dropped_total',
+      'What the MQTT broker cut off or dropped, by reason',
+      ['reason'],
+    );
+    metrics.gauge('mqtt_clients', 'Clients of the MQTT broker', [], (gauge) =>
+      gauge.set(this.connected.size),
+    );
   }
 
   async start(): Promise<void> {
@@ -176,6 +184,18 @@ export class EmbeddedBroker implements Transport {
     this.broker.publish(packet, () => undefined);
   }
 
+  isHeard(): boolean {
+    return this.broker.subscribers.size > 0;
+  }
+
+  addresses(): string[] {
+    const { mqttPort, mqttTlsPort } = this.ports;
+    return [
+      ...(mqttPort === undefined ? [] : [`mqtt://localhost:${mqttPort}`]),
+      ...(mqttTlsPort === undefined ? [] : [`mqtts://localhost:${mqttTlsPort}`]),
+    ];
+  }
+
   facts(): Record<string, unknown> {
     return { broker: 'embedded', ...this.ports, clients: this.connected.size };
   }
@@ -183,6 +203,7 @@ export class EmbeddedBroker implements Transport {
   async stop(): Promise<void> {
     this.isStopping = true;
     clearInterval(this.recheck);
+    this.stopListening();
     for (const server of this.servers) server.close();
     await Promise.race([Promise.allSettled(this.underWay), pause(STOP_MS, undefined, { ref: false })]);
     await new Promise<void>((resolve) => this.broker.close(resolve));
@@ -205,7 +226,9 @@ export class EmbeddedBroker implements Transport {
       server.once('error', (error: NodeJS.ErrnoException) =>
         reject(
           error.code === 'EADDRINUSE'
-            ? new ConfigError(`${setting} ${port} is in use: stop what listens there, or set another, or "off"`)
+            ? new ConfigError(
+                `${setting} ${port} is in use: stop what listens there, or set another, or "off"`,
+              )
             : error,
         ),
       );
@@ -303,6 +326,7 @@ export class EmbeddedBroker implements Transport {
     }, RETURN_MS).unref();
   }
 
+  /** In this process a revocation is heard of at once, of another replica's within seconds. */
   private async dropRevoked(): Promise<void> {
     if (this.connected.size === 0) return;
     try {
@@ -324,5 +348,5 @@ export class EmbeddedBroker implements Transport {
 }
 
 function refusal(returnCode: number, message: string): AuthenticateError {
-  return Object.assign(new Error(message), { returnCode }) as AuthenticateError;
+  return Object.assign<Error, { returnCode: number }>(new Error(message), { returnCode });
 }

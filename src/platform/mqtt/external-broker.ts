@@ -83,6 +83,15 @@ export class ExternalBroker implements Transport {
     });
   }
 
+  isHeard(): boolean {
+    return this.clients[0]?.connected ?? false;
+  }
+
+  addresses(): string[] {
+    const { protocol, host } = new URL(this.options.url);
+    return [`${protocol}//${host} (external)`];
+  }
+
   facts(): Record<string, unknown> {
     const connections = this.clients.filter((client) => client.connected).length;
     const since = this.disconnectedSince;
@@ -101,7 +110,9 @@ export class ExternalBroker implements Transport {
     this.isStopping = true;
     if (this.options.clientId === undefined) {
       // Nothing new shall be handed to sessions that are about to end.
-      await this.forEachConnected((client) => client.unsubscribeAsync([...(this.subscribed.get(client) ?? [])]));
+      await this.forEachConnected((client) =>
+        client.unsubscribeAsync([...(this.subscribed.get(client) ?? [])]),
+      );
     }
     await Promise.race([Promise.allSettled(this.underWay), pause(STOP_MS, undefined, { ref: false })]);
     await Promise.race([
@@ -127,11 +138,12 @@ export class ExternalBroker implements Transport {
     });
     client.on('error', (error) => {
       // Once a change, not once an attempt.
-      if (this.lastError !== error.message) this.logger.warn({ error: error.message }, 'MQTT broker out of reach');
+      if (this.lastError !== error.message)
+        this.logger.warn({ error: error.message }, 'MQTT broker out of reach');
       this.lastError = error.message;
     });
     client.handleMessage = (packet, done) => {
-      const handled = this.receive(client, packet as IPublishPacket);
+      const handled = this.receive(client, packet);
       this.underWay.add(handled);
       void handled.then(
         () => done(),

@@ -1,10 +1,16 @@
-import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import {
+  Inject,
+  Injectable,
+  type BeforeApplicationShutdown,
+  type OnApplicationBootstrap,
+} from '@nestjs/common';
 import type { Logger } from 'pino';
 
 import type { Role } from '../auth/access.js';
 import { type KeyHolder, KeysService } from '../auth/keys.service.js';
 import { Clock } from '../clock.js';
 import { CONFIG, type Config } from '../config.js';
+import { Events } from '../events.js';
 import { HealthRegistry } from '../health/health.registry.js';
 import { LOGGER } from '../logging.js';
 import { Metrics } from '../metrics/metrics.js';
@@ -39,6 +45,7 @@ export class Mqtt implements OnApplicationBootstrap, BeforeApplicationShutdown {
     @Inject(LOGGER) private readonly logger: Logger,
     private readonly keys: KeysService,
     private readonly clock: Clock,
+    private readonly events: Events,
     private readonly metrics: Metrics,
     private readonly health: HealthRegistry,
   ) {}
@@ -74,16 +81,23 @@ export class Mqtt implements OnApplicationBootstrap, BeforeApplicationShutdown {
     this.presenceListeners.push(listener);
   }
 
-  /** The ports that are listened on. */
-  facts(): Record<string, unknown> {
-    return this.transport?.facts() ?? {};
+  /** Whether there is anyone who may hear what is published. */
+  isHeard(): boolean {
+    return this.transport?.isHeard() ?? false;
+  }
+
+  /** For people: where devices find the broker. */
+  addresses(): string[] {
+    return this.transport?.addresses() ?? [];
   }
 
   async onApplicationBootstrap(): Promise<void> {
     this.transport = this.choose();
-    if (!this.transport) return;
-    this.health.register('mqtt', () => ({ ready: true, ...this.facts() }));
-    await this.transport.start();
+    const { transport } = this;
+    if (!transport) return;
+    // A broker that is out of reach takes no replica out of service: HTTP works without it.
+    this.health.register('mqtt', () => ({ ready: true, ...transport.facts() }));
+    await transport.start();
   }
 
   async beforeApplicationShutdown(): Promise<void> {
@@ -100,11 +114,20 @@ export class Mqtt implements OnApplicationBootstrap, BeforeApplicationShutdown {
         FREE_ROLES.includes(holder.role) || this.reachOf(holder).some((wide) => covers(wide, filter)),
       filters: () => this.filters(),
       connected: () => this.whenConnected.forEach((listener) => listener()),
-      presence: (holder, isOnline) => this.presenceListeners.forEach((listener) => listener(holder, isOnline)),
+      presence: (holder, isOnline) =>
+        this.presenceListeners.forEach((listener) => listener(holder, isOnline)),
     };
     if (mqtt.url) return new ExternalBroker({ ...mqtt, url: mqtt.url }, users, this.clock, this.logger);
     if (mqtt.port === undefined && !mqtt.tls) return undefined;
-    return new EmbeddedBroker({ ...mqtt, host }, users, this.keys, this.clock, this.logger, this.metrics);
+    return new EmbeddedBroker(
+      { ...mqtt, host },
+      users,
+      this.keys,
+      this.events,
+      this.clock,
+      this.logger,
+      this.metrics,
+    );
   }
 
   private reachOf(holder: KeyHolder): string[] {

@@ -42,5 +42,8 @@ export interface Transport {
   publish(topic: string, payload: string, options: Required<PublishOptions>): void;
   /** Lets what is under way be acknowledged, for a while. */
   stop(): Promise<void>;
+  isHeard(): boolean;
+  addresses(): string[];
+  /** For health. */
   facts(): Record<string, unknown>;
 }
