@@ -8,7 +8,6 @@ import { ADMIN_KEY, end, ROOT, serveBareBroker, serveOurs } from './processes.ts
 import { type Figure, percentile, rounded } from './report.ts';
 
 const CLIENTS = 50;
-const SYSTEMS = 10;
 const MESSAGES = 3_000;
 const WARM_UP = 400;
 /** Unacknowledged at once: what a client may have that does not wait for each, and a simple one that does. */
@@ -26,7 +25,7 @@ export async function benchMqtt(): Promise<Figure[]> {
   const ours = await serveOurs(folder);
   const bare = await serveBareBroker();
   try {
-    for (let number = 0; number < SYSTEMS; number++) await makeSystem(ours.url, `farm-${number}`);
+    for (let number = 0; number < CLIENTS; number++) await makeSystem(ours.url, `farm-${number}`);
     const barePort = Number(new URL(bare.url).port);
     await publish(barePort, 'plain', WINDOW, WARM_UP, 0);
     await publish(ours.mqttPort!, 'plain', WINDOW, WARM_UP, 0);
@@ -34,6 +33,7 @@ export async function benchMqtt(): Promise<Figure[]> {
     const plain = await publish(ours.mqttPort!, 'plain', WINDOW, MESSAGES, 0);
     const timed = await publish(ours.mqttPort!, 'timed', WINDOW, MESSAGES, Date.now() - 3_600_000);
     const patient = await publish(ours.mqttPort!, 'plain', 1, MESSAGES / 3, 0);
+    await expectStored(ours.url, CLIENTS * (WARM_UP + 2 * MESSAGES + MESSAGES / 3));
     const of = `QoS 1 messages a second from ${CLIENTS} clients`;
     return [
       figure('mqtt_messages_per_second', plain.perSecond, `${of}, ${WINDOW} under way each; a number each`, {
@@ -86,10 +86,16 @@ async function publish(
   return { perSecond: waits.length / seconds, p99Ms: percentile(waits, 0.99) };
 }
 
-/** Each client has a sensor of its own. */
-const topicsOf = (client: number): string[] => [
-  `aquaponia/farm-${client % SYSTEMS}/${SENSORS[Math.floor(client / SYSTEMS)]!}`,
-];
+/** Each client has a system of its own. */
+const topicsOf = (client: number): string[] => SENSORS.map((sensor) => `aquaponia/farm-${client}/${sensor}`);
+
+/** A reading that is refused is acknowledged too, and sooner. */
+async function expectStored(url: string, messages: number): Promise<void> {
+  const metrics = await (await fetch(`${url}/metrics`)).text();
+  const stored = [...metrics.matchAll(/readings_total\{outcome="stored".*\} (\d+)/g)];
+  const sum = stored.reduce((total, [, count]) => total + Number(count), 0);
+  if (sum !== messages) throw new Error(`${messages} were acknowledged, and ${sum} are stored`);
+}
 
 const figure = (key: string, value: number, meaning: string, target?: Figure['target']): Figure => ({
   key,
