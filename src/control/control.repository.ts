@@ -151,6 +151,19 @@ export class ControlRepository {
       .execute();
   }
 
+  /** What each actuator was last told, of what has not expired; by actuator. */
+  async commandedPercents(systemId: string, now: number): Promise<Map<string, number>> {
+    const commands = await this.database
+      .selectFrom('commands')
+      .select(['actuator_id', 'percent'])
+      .where('system_id', '=', systemId)
+      .where('status', 'in', ['pending', 'done'])
+      .where('expires_at', '>', now)
+      .orderBy('id')
+      .execute();
+    return new Map(commands.map(({ actuator_id, percent }) => [actuator_id, percent]));
+  }
+
   findCommand(systemId: string, id: number): Promise<CommandRow | undefined> {
     return this.database
       .selectFrom('commands')

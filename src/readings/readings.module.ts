@@ -4,6 +4,7 @@ import type { Pool } from 'pg';
 import { CONFIG, type Config } from '../platform/config.js';
 import { databaseFile, POSTGRES_POOL } from '../platform/database/database.module.js';
 import { SystemsModule } from '../systems/systems.module.js';
+import { HomeAssistantService } from './home-assistant.service.js';
 import { IngestService } from './ingest.service.js';
 
 import { MqttMappingsController } from './protocols/mqtt-mappings.controller.js';
@@ -28,6 +29,7 @@ import { SqliteStore } from './sqlite.store.js';
       useFactory: (config: Config, pool: Pool | undefined): ReadingsStore =>
         pool ? new PostgresStore(pool) : new SqliteStore(databaseFile(config.dataDir)),
     },
+    HomeAssistantService,
     IngestService,
     MqttAdapter,
     MqttMappingsRepository,
@@ -36,6 +38,6 @@ import { SqliteStore } from './sqlite.store.js';
     ReadingsService,
     ReplicaNews,
   ],
-  exports: [IngestService, ReadingsService, SystemsModule],
+  exports: [HomeAssistantService, IngestService, ReadingsService, SystemsModule],
 })
 export class ReadingsModule {}

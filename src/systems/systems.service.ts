@@ -82,6 +82,7 @@ export class SystemsService implements OnApplicationShutdown {
     if (!(await this.repository.insertSystem(row, partsOf(request.id, template?.devices ?? [])))) {
       throw SYSTEM_TAKEN.happened(`There is a system "${request.id}" already`);
     }
+    this.events.emit('system.parts-changed', { systemId: request.id });
     return this.describe(request.id);
   }
 

@@ -263,8 +263,9 @@ export class EmbeddedBroker implements Transport {
     const { holder } = session;
     if (packet.topic.startsWith('$') || !this.users.mayPublish(holder, packet.topic)) {
       this.dropped.inc({ reason: 'topic-forbidden' });
-      this.logger.debug({ key: holder.keyId, topic: packet.topic }, 'MQTT topic not allowed');
+      this.logger.debug({ keyId: holder.keyId, topic: packet.topic }, 'MQTT topic not allowed');
       this.broker.withheld.add(packet);
+      this.users.forbidden(holder, packet.topic);
       return done();
     }
     const payload = packet.payload as Buffer;
@@ -334,7 +335,7 @@ export class EmbeddedBroker implements Transport {
       for (const client of this.connected) {
         const { fingerprint, holder } = this.sessions.get(client)!;
         if (valid.has(fingerprint)) continue;
-        this.logger.info({ key: holder.keyId }, 'MQTT client cut off: its key was revoked');
+        this.logger.info({ keyId: holder.keyId }, 'MQTT client cut off: its key was revoked');
         client.close();
       }
     } catch (error) {

@@ -38,6 +38,7 @@ export class Mqtt implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private handlersByTopic = new Map<string, Handler[]>();
   private confine: (systemId: string) => string[] = () => [];
   private readonly whenConnected: (() => void)[] = [];
+  private readonly forbiddenListeners: ((holder: KeyHolder, topic: string) => void)[] = [];
   private readonly presenceListeners: ((holder: KeyHolder, isOnline: boolean) => void)[] = [];
 
   constructor(
@@ -76,6 +77,11 @@ export class Mqtt implements OnApplicationBootstrap, BeforeApplicationShutdown {
     this.whenConnected.push(listener);
   }
 
+  /** When a device publishes to a topic that is not its own: it is acknowledged, and nothing else comes of it. */
+  onForbidden(listener: (holder: KeyHolder, topic: string) => void): void {
+    this.forbiddenListeners.push(listener);
+  }
+
   /** When the first connection of a key comes, and when its last one goes; the embedded broker alone knows. */
   onPresence(listener: (holder: KeyHolder, isOnline: boolean) => void): void {
     this.presenceListeners.push(listener);
@@ -112,6 +118,7 @@ export class Mqtt implements OnApplicationBootstrap, BeforeApplicationShutdown {
         FREE_ROLES.includes(holder.role) || this.reachOf(holder).some((filter) => matches(filter, topic)),
       maySubscribe: (holder, filter) =>
         FREE_ROLES.includes(holder.role) || this.reachOf(holder).some((wide) => covers(wide, filter)),
+      forbidden: (holder, topic) => this.forbiddenListeners.forEach((listener) => listener(holder, topic)),
       filters: () => this.filters(),
       connected: () => this.whenConnected.forEach((listener) => listener()),
       presence: (holder, isOnline) =>

@@ -29,6 +29,8 @@ export interface Users {
   receive(message: Message): Promise<boolean>;
   mayPublish(holder: KeyHolder, topic: string): boolean;
   maySubscribe(holder: KeyHolder, filter: string): boolean;
+  /** A device tried what `mayPublish` denies. */
+  forbidden(holder: KeyHolder, topic: string): void;
   /** The filters of all handlers, each one that another covers left out. */
   filters(): string[];
   connected(): void;

@@ -29,6 +29,7 @@ import { Sampler } from './sampler.js';
 
 export const MESSAGE_REFUSED = new ProblemType('MQTT.REFUSED', 422, 'Not all of the message could be taken');
 
+const FORBIDDEN = refuse('MQTT.FORBIDDEN', 'topic', 'the key does not reach this topic');
 const MOST_ERRORS_TOLD = 20;
 const SECOND_MS = 1_000;
 
@@ -67,6 +68,11 @@ export class MqttAdapter implements OnModuleInit {
       `${ROOT_TOPIC}/${systemId}/#`,
       ...this.mappings.topicsOf(systemId),
     ]);
+    this.mqtt.onForbidden((holder, topic) => {
+      // What firmware publishes besides its readings is nobody's fault.
+      if (holder.systemId === null || !topic.startsWith(`${ROOT_TOPIC}/`)) return;
+      this.refuse({ topic, from: holder }, holder.systemId, [FORBIDDEN.refusal]);
+    });
     this.mqtt.handle(SYSTEM_TOPICS, (message) => this.takeReadings(message));
     this.mqtt.handle(SENSOR_TOPICS, (message) => this.takeReadings(message));
     this.mqtt.handle(STATUS_TOPICS, (message) => this.takeStatus(message));
@@ -172,7 +178,7 @@ export class MqttAdapter implements OnModuleInit {
 
   /** @returns that subscribers need not see it. */
   private refuse(
-    message: Message,
+    message: Pick<Message, 'topic' | 'from'>,
     systemId: string,
     refusals: Refusal[],
     outcome: Outcome = 'refused',
@@ -180,7 +186,7 @@ export class MqttAdapter implements OnModuleInit {
     const { topic, from } = message;
     const codes = [...new Set(refusals.map(({ code }) => code))];
     if (this.logged.lets(codes.join())) {
-      this.logger.warn({ topic: topic.slice(0, 200), key: from?.keyId, codes }, 'MQTT message refused');
+      this.logger.warn({ topic: topic.slice(0, 200), keyId: from?.keyId, codes }, 'MQTT message refused');
     }
     if (SLUG.test(systemId) && this.told.lets(systemId)) {
       const errors = refusals.slice(0, MOST_ERRORS_TOLD);
