@@ -3,6 +3,7 @@ import { notificationsMigrations } from './notifications/notifications.repositor
 import { keysMigrations } from './platform/auth/keys.repository.js';
 import type { Migrations } from './platform/database/migrate.js';
 import { mqttMigrations } from './readings/protocols/mqtt-mappings.repository.js';
+import { mqttMigrations } from './readings/protocols/mqtt-mappings.repository.js';
 import { readingsMigrations } from './readings/readings.schema.js';
 import { devicesMigrations } from './systems/devices.repository.js';
 import { systemsMigrations } from './systems/systems.repository.js';
@@ -14,6 +15,7 @@ export const MIGRATIONS: Migrations = {
   ...systemsMigrations,
   ...devicesMigrations,
   ...readingsMigrations,
+  ...mqttMigrations,
   ...controlMigrations,
   ...visionMigrations,
   ...notificationsMigrations,
