@@ -3,7 +3,6 @@ import { notificationsMigrations } from './notifications/notifications.repositor
 import { keysMigrations } from './platform/auth/keys.repository.js';
 import type { Migrations } from './platform/database/migrate.js';
 import { mqttMigrations } from './readings/protocols/mqtt-mappings.repository.js';
-import { mqttMigrations } from './readings/protocols/mqtt-mappings.repository.js';
 import { readingsMigrations } from './readings/readings.schema.js';
 import { devicesMigrations } from './systems/devices.repository.js';
 import { systemsMigrations } from './systems/systems.repository.js';
