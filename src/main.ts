@@ -9,6 +9,7 @@ import { AppModule } from './app.module.js';
 import { KeysService } from './platform/auth/keys.service.js';
 import { type Config, ConfigError, readConfig } from './platform/config.js';
 import { admitBodies } from './platform/http/admission.js';
+import { readBodies } from './platform/http/bodies.js';
 import { MAX_JSON_BYTES, observeRequests, requestId } from './platform/http/http.js';
 import { refuseUnread } from './platform/http/unread.js';
 import { RequestValidationPipe } from './platform/http/validation.pipe.js';
@@ -38,8 +39,9 @@ async function start(config: Config): Promise<void> {
   app.enableVersioning({ type: VersioningType.URI, defaultVersion: '1' });
   app.useGlobalPipes(new RequestValidationPipe());
   app.useBodyParser(IMAGE_TYPES, { bodyLimit: MAX_IMAGE_BYTES });
-  observeRequests(app, app.get(Metrics), logger);
-  admitBodies(app, app.get(KeysService), IMAGE_TYPES, MAX_IMAGE_BYTES);
+  readBodies(app);
+  const underWay = observeRequests(app, app.get(Metrics), logger);
+  admitBodies(app, app.get(KeysService), underWay, IMAGE_TYPES, MAX_IMAGE_BYTES);
   serveDocumentation(app, describeApi(app, version));
   await app.listen(config.port, config.host);
 

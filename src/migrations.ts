@@ -3,6 +3,7 @@ import { notificationsMigrations } from './notifications/notifications.repositor
 import { keysMigrations } from './platform/auth/keys.repository.js';
 import type { Migrations } from './platform/database/migrate.js';
 import { mqttMigrations } from './readings/protocols/mqtt-mappings.repository.js';
+import { ingestKeysMigrations } from './readings/protocols/ingest-keys.repository.js';
 import { readingsMigrations } from './readings/readings.schema.js';
 import { devicesMigrations } from './systems/devices.repository.js';
 import { systemsMigrations } from './systems/systems.repository.js';
@@ -15,6 +16,7 @@ export const MIGRATIONS: Migrations = {
   ...devicesMigrations,
   ...readingsMigrations,
   ...mqttMigrations,
+  ...ingestKeysMigrations,
   ...controlMigrations,
   ...visionMigrations,
   ...notificationsMigrations,

@@ -50,6 +50,8 @@ export interface Config {
   mqtt: MqttConfig;
   /** Where Home Assistant looks for what there is; undefined: it is told nothing. */
   homeAssistantPrefix: string | undefined;
+  /** What one device key may send on average; 0: as much as it likes. */
+  deviceReadingsPerSecond: number;
   pools: Record<string, PoolConfig>;
 }
 
@@ -203,6 +205,7 @@ export function readConfig(environment: Environment): Config {
     homeAssistantPrefix: settings.unlessOff('AQUAPONIA_HOME_ASSISTANT_PREFIX', () =>
       settings.text('AQUAPONIA_HOME_ASSISTANT_PREFIX', 'homeassistant'),
     ),
+    deviceReadingsPerSecond: settings.integer('AQUAPONIA_DEVICE_READINGS_PER_SECOND', 2_000, 0, 1_000_000),
     pools: {
       fuzzy_controller: settings.pool('fuzzy_controller', {
         workers: Math.min(2, cpus().length),

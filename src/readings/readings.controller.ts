@@ -1,5 +1,6 @@
-import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Param, Post, Query, Req } from '@nestjs/common';
 import { ApiParam, ApiTags } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
 
 import { AllowedFrom, Holder } from '../platform/auth/access.js';
 import type { KeyHolder } from '../platform/auth/keys.service.js';
@@ -9,9 +10,9 @@ import { Fails } from '../platform/openapi/fails.js';
 import { DevicesService } from '../systems/devices.service.js';
 import { InSystem } from '../systems/systems.controller.js';
 import { SENSOR_NOT_FOUND } from '../systems/systems.service.js';
-import { INGEST_BUSY } from './commit-queue.js';
 import { fromJson } from './ingest.js';
 import { IngestService, READINGS_REFUSED, refuseIfAllRefused } from './ingest.service.js';
+import { Arrivals, TakesReadings } from './protocols/arrivals.js';
 import {
   BucketsQuery,
   PostReadings,
@@ -27,6 +28,7 @@ import { ReadingsService } from './readings.service.js';
 @Controller('systems/:systemId')
 export class ReadingsController {
   constructor(
+    private readonly arrivals: Arrivals,
     private readonly ingest: IngestService,
     private readonly readings: ReadingsService,
     private readonly devices: DevicesService,
@@ -43,15 +45,18 @@ export class ReadingsController {
   @HttpCode(200)
   @AllowedFrom('device')
   @InSystem()
-  @Fails(REQUEST_INVALID, READINGS_REFUSED, INGEST_BUSY)
+  @TakesReadings()
+  @Fails(REQUEST_INVALID, READINGS_REFUSED)
   async post(
     @Param('systemId') systemId: string,
-    @Body() body: PostReadings,
+    @Req() request: FastifyRequest,
+    @Body() { readings }: PostReadings,
     @Holder() { role, deviceId }: KeyHolder,
   ): Promise<ReadingsStored> {
-    const items = body.readings.map(fromJson);
-    const arrivedAt = this.clock.now();
-    if (role === 'device') await this.devices.heard(systemId, deviceId, items, arrivedAt);
+    this.arrivals.admit(request, readings.length);
+    const arrivedAt = await this.arrivals.timeOf(request, systemId, readings);
+    const items = readings.map(fromJson);
+    if (role === 'device') await this.devices.heard(systemId, deviceId, items, this.clock.now());
     return refuseIfAllRefused(await this.ingest.ingest(systemId, items, arrivedAt));
   }
 

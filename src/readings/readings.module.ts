@@ -5,13 +5,17 @@ import { CONFIG, type Config } from '../platform/config.js';
 import { databaseFile, POSTGRES_POOL } from '../platform/database/database.module.js';
 import { SystemsModule } from '../systems/systems.module.js';
 import { HomeAssistantService } from './home-assistant.service.js';
+import { Allowance } from './allowance.js';
 import { IngestService } from './ingest.service.js';
-
 import { MqttMappingsController } from './protocols/mqtt-mappings.controller.js';
 import { MqttMappingsRepository } from './protocols/mqtt-mappings.repository.js';
 import { MqttMappingsService } from './protocols/mqtt-mappings.service.js';
 import { MqttAdapter } from './protocols/mqtt.adapter.js';
 import { PostgresStore } from './postgres.store.js';
+import { Arrivals } from './protocols/arrivals.js';
+import { IngestKeysRepository } from './protocols/ingest-keys.repository.js';
+import { LineProtocolController } from './protocols/line-protocol.controller.js';
+import { SenmlController } from './protocols/senml.controller.js';
 import { ReadingsController } from './readings.controller.js';
 import { ReadingsRepository } from './readings.repository.js';
 import { ReadingsService } from './readings.service.js';
@@ -21,7 +25,7 @@ import { SqliteStore } from './sqlite.store.js';
 
 @Module({
   imports: [SystemsModule],
-  controllers: [ReadingsController, MqttMappingsController],
+  controllers: [ReadingsController, SenmlController, LineProtocolController, MqttMappingsController],
   providers: [
     {
       provide: READINGS_STORE,
@@ -30,6 +34,9 @@ import { SqliteStore } from './sqlite.store.js';
         pool ? new PostgresStore(pool) : new SqliteStore(databaseFile(config.dataDir)),
     },
     HomeAssistantService,
+    Allowance,
+    Arrivals,
+    IngestKeysRepository,
     IngestService,
     MqttAdapter,
     MqttMappingsRepository,

@@ -12,6 +12,8 @@ export type Role = (typeof ROLES)[number];
 export const ACCESS = 'access';
 export type Access = 'public' | Role;
 
+export const SYSTEM_IN_QUERY = 'system-in-query';
+
 /** Anyone may call it: used for health, metrics and documentation alone. */
 export const Public = (): MethodDecorator => SetMetadata(ACCESS, 'public' satisfies Access);
 
@@ -21,6 +23,9 @@ export const Public = (): MethodDecorator => SetMetadata(ACCESS, 'public' satisf
  */
 export const AllowedFrom = (role: Role): MethodDecorator =>
   applyDecorators(SetMetadata(ACCESS, role), ApiBearerAuth(), Fails(KEY_MISSING, KEY_INVALID, KEY_FORBIDDEN));
+
+/** On a route whose path names no system: the member of its query that does, so that a device key keeps to its own. */
+export const SystemInQuery = (name: string): MethodDecorator => SetMetadata(SYSTEM_IN_QUERY, name);
 
 /** The key of the request, on a route that needs one. */
 export const Holder = createParamDecorator(

@@ -1,8 +1,10 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyReply, FastifyRequest, RawServerDefault } from 'fastify';
+import type { FastifyRequest, RawServerDefault } from 'fastify';
 
 import { identifyHolder } from '../auth/auth.guard.js';
 import type { KeysService } from '../auth/keys.service.js';
+import { JSON_TYPES } from './bodies.js';
+import type { UnderWay } from './http.js';
 import { BODIES_TOO_MANY, BODY_MEDIA_TYPE, BODY_TOO_LARGE } from './problem.js';
 
 /** Bodies wait in memory until they are whole; together they may not take more than this. */
@@ -24,22 +26,23 @@ const METHODS_WITHOUT_BODY = ['GET', 'HEAD', 'OPTIONS'];
 export function admitBodies(
   app: NestFastifyApplication<RawServerDefault>,
   keys: KeysService,
+  underWay: UnderWay,
   photoTypes: string[],
   largestBody: number,
 ): void {
-  let bytesInFlight = 0;
   const fastify = app.getHttpAdapter().getInstance();
-  fastify.addHook('onRequest', async (request: FastifyRequest, reply: FastifyReply) => {
+  fastify.addHook('onRequest', async (request: FastifyRequest) => {
     if (METHODS_WITHOUT_BODY.includes(request.method)) return;
-    const { maxBytesWithoutKey } = request.routeOptions.config;
+    const { bodyIs, maxBytesWithoutKey } = request.routeOptions.config;
     if (maxBytesWithoutKey !== undefined) {
       if (announcedBytes(request) > maxBytesWithoutKey) throw BODY_TOO_LARGE.happened();
       return;
     }
     request.keyHolder = await identifyHolder(request, keys);
-    // JSON is bounded by its own small limit.
+    if (bodyIs) request.headers['content-type'] = bodyIs;
+    // JSON and text are bounded by their own small limit.
     const type = request.headers['content-type']?.split(';', 1)[0]!.trim().toLowerCase();
-    if (type === 'application/json') return;
+    if (bodyIs || JSON_TYPES.includes(type ?? '')) return;
     const bytes = Math.min(announcedBytes(request), largestBody);
     // A forgotten header makes curl send a form, which would be refused field by field.
     if (bytes > 0 && type !== undefined && !photoTypes.includes(type)) {
@@ -47,11 +50,11 @@ export function admitBodies(
         `The body must be application/json, or where a photo is due ${photoTypes.join(', ')}`,
       );
     }
-    if (bytesInFlight + bytes > MAX_BYTES_AT_ONCE) {
+    if (underWay.bodyBytes + bytes > MAX_BYTES_AT_ONCE) {
       throw BODIES_TOO_MANY.happened({ headers: { 'retry-after': '2' } });
     }
-    bytesInFlight += bytes;
-    reply.raw.once('close', () => (bytesInFlight -= bytes));
+    underWay.bodyBytes += bytes;
+    request.bodyBytes = bytes;
   });
 }
 

@@ -22,12 +22,25 @@ export function requestId(request: { headers: Record<string, string | string[] |
 /** What every answer carries. */
 export const ownHeaders = (id: string): Record<string, string> => ({ [REQUEST_ID]: id, 'x-served-by': HOST });
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** How much of its body may be in memory while the request is under way; absent where that is little. */
+    bodyBytes?: number;
+  }
+}
+
+/** What the requests that have come and not gone amount to. */
+export interface UnderWay {
+  requests: number;
+  bodyBytes: number;
+}
+
 /** Every answer carries its request id and its host; every request is timed and logged. */
 export function observeRequests(
   app: NestFastifyApplication<RawServerDefault>,
   metrics: Metrics,
   logger: Logger,
-): void {
+): UnderWay {
   const durations = metrics.histogram('http_request_duration_seconds', 'Requests, by route and status', [
     'method',
     'route',
@@ -54,24 +67,25 @@ export function observeRequests(
     else logger.debug(entry, 'request served');
     done();
   });
-  endConnectionsWith(fastify);
+  return watchRequests(fastify);
 }
 
 /**
  * The end waits for requests under way, and for nothing else. Node alone would wait, for a minute and more, for a
  * connection that was under way when the end began, and for one on which no request ever came.
  */
-function endConnectionsWith(fastify: FastifyInstance): void {
-  let underWay = 0;
+function watchRequests(fastify: FastifyInstance): UnderWay {
+  const underWay: UnderWay = { requests: 0, bodyBytes: 0 };
   let isEnding = false;
   const endConnections = (): void => {
-    if (isEnding && underWay === 0) fastify.server.closeAllConnections();
+    if (isEnding && underWay.requests === 0) fastify.server.closeAllConnections();
   };
-  fastify.addHook('onRequest', (_request, reply, done) => {
-    underWay += 1;
+  fastify.addHook('onRequest', (request, reply, done) => {
+    underWay.requests += 1;
     // Not onResponse: it never comes where the caller has gone before the answer.
     reply.raw.once('close', () => {
-      underWay -= 1;
+      underWay.requests -= 1;
+      underWay.bodyBytes -= request.bodyBytes ?? 0;
       endConnections();
     });
     done();
@@ -81,4 +95,5 @@ function endConnectionsWith(fastify: FastifyInstance): void {
     endConnections();
     done();
   });
+  return underWay;
 }

@@ -135,6 +135,13 @@ export const HEADERS_TOO_LARGE = new ProblemType(
   'The headers are larger than 16 KiB',
 );
 export const BODY_NOT_JSON = new ProblemType('BODY.NOT_JSON', 400, 'The body is not JSON');
+export const BODY_NOT_UTF8 = new ProblemType('BODY.NOT_UTF8', 400, 'The body is not UTF-8');
+export const BODY_UNREADABLE = new ProblemType('BODY.UNREADABLE', 400, 'The body cannot be decompressed');
+export const BODY_ENCODING = new ProblemType(
+  'BODY.ENCODING',
+  415,
+  'The body is compressed in a way that this route does not take: gzip and deflate are taken',
+);
 export const BODY_TOO_LARGE = new ProblemType(
   'BODY.TOO_LARGE',
   413,

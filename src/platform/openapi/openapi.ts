@@ -4,9 +4,12 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 
 import { STORE_UNAVAILABLE } from '../database/unavailable.js';
 import {
+  BODY_ENCODING,
   BODY_MEDIA_TYPE,
   BODY_NOT_JSON,
+  BODY_NOT_UTF8,
   BODY_TOO_LARGE,
+  BODY_UNREADABLE,
   INTERNAL_ERROR,
   ProblemDetails,
   type ProblemType,
@@ -97,11 +100,14 @@ function asJsonSchema(node: unknown): unknown {
 
 /** What any route of its kind can answer with need not be said at each. */
 function sharedProblems({ security, requestBody }: Operation): ProblemType[] {
-  const takesJson = requestBody && 'content' in requestBody && 'application/json' in requestBody.content;
+  const taken = requestBody && 'content' in requestBody ? requestBody.content : {};
+  const takesJson = 'application/json' in taken;
+  const takesText = takesJson || 'text/plain' in taken;
   return [
     // Public routes take whatever query and body they are given.
     ...(security ? [REQUEST_INVALID, STORE_UNAVAILABLE] : []),
-    ...(takesJson ? [BODY_NOT_JSON, BODY_TOO_LARGE, BODY_MEDIA_TYPE] : []),
+    ...(takesText ? [BODY_NOT_UTF8, BODY_UNREADABLE, BODY_TOO_LARGE, BODY_ENCODING] : []),
+    ...(takesJson ? [BODY_NOT_JSON, BODY_MEDIA_TYPE] : []),
     INTERNAL_ERROR,
   ];
 }
