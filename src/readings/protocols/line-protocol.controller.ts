@@ -172,7 +172,7 @@ export class LineProtocolController {
     precision: Precision,
     body: unknown,
   ): Promise<void> {
-    if (typeof body !== 'string') throw REQUEST_INVALID.happened('The body has no line');
+    if (typeof body !== 'string' || body === '') throw REQUEST_INVALID.happened('The body has no line');
     const { sensors } = await this.systems.ingestView(systemId);
     const parsed = parseLines(body, precision, sensors, MAX_BATCH);
     if (parsed.isTooMuch) throw BODY_TOO_LARGE.happened(`The body has more than ${MAX_BATCH} readings`);
