@@ -1,3 +1,4 @@
+import type { CompiledQuery } from 'kysely';
 import type { Pool, PoolClient } from 'pg';
 
 import { factsOf as quantityFacts } from '../systems/quantities.js';
@@ -149,6 +150,10 @@ export class PostgresStore implements ReadingsStore {
     } finally {
       client.release(broken);
     }
+  }
+
+  async run<Row>({ sql, parameters }: CompiledQuery<Row>): Promise<Row[]> {
+    return (await this.pool.query(sql, [...parameters])).rows as Row[];
   }
 
   close(): Promise<void> {

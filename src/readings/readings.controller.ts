@@ -2,17 +2,14 @@ import { Body, Controller, Get, HttpCode, Param, Post, Query, Req } from '@nestj
 import { ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 
-import { AllowedFrom, Holder } from '../platform/auth/access.js';
-import type { KeyHolder } from '../platform/auth/keys.service.js';
-import { Clock } from '../platform/clock.js';
+import { AllowedFrom } from '../platform/auth/access.js';
 import { REQUEST_INVALID } from '../platform/http/problem.js';
 import { Fails } from '../platform/openapi/fails.js';
-import { DevicesService } from '../systems/devices.service.js';
 import { InSystem } from '../systems/systems.controller.js';
 import { SENSOR_NOT_FOUND } from '../systems/systems.service.js';
 import { fromJson } from './ingest.js';
-import { IngestService, READINGS_REFUSED, refuseIfAllRefused } from './ingest.service.js';
-import { Arrivals, TakesReadings } from './protocols/arrivals.js';
+import { READINGS_REFUSED, refuseIfAllRefused } from './ingest.service.js';
+import { Intake, TakesReadings } from './protocols/intake.js';
 import {
   BucketsQuery,
   PostReadings,
@@ -28,11 +25,8 @@ import { ReadingsService } from './readings.service.js';
 @Controller('systems/:systemId')
 export class ReadingsController {
   constructor(
-    private readonly arrivals: Arrivals,
-    private readonly ingest: IngestService,
+    private readonly intake: Intake,
     private readonly readings: ReadingsService,
-    private readonly devices: DevicesService,
-    private readonly clock: Clock,
   ) {}
 
   /**
@@ -51,13 +45,14 @@ export class ReadingsController {
     @Param('systemId') systemId: string,
     @Req() request: FastifyRequest,
     @Body() { readings }: PostReadings,
-    @Holder() { role, deviceId }: KeyHolder,
   ): Promise<ReadingsStored> {
-    this.arrivals.admit(request, readings.length);
-    const arrivedAt = await this.arrivals.timeOf(request, systemId, readings);
-    const items = readings.map(fromJson);
-    if (role === 'device') await this.devices.heard(systemId, deviceId, items, this.clock.now());
-    return refuseIfAllRefused(await this.ingest.ingest(systemId, items, arrivedAt));
+    const stored = await this.intake.take(request, {
+      systemId,
+      readings: readings.length,
+      content: readings,
+      itemsAt: () => readings.map(fromJson),
+    });
+    return refuseIfAllRefused(stored);
   }
 
   /** The newest reading of each sensor, its age and quality, and what follows from them. */

@@ -12,8 +12,8 @@ import { MqttMappingsRepository } from './protocols/mqtt-mappings.repository.js'
 import { MqttMappingsService } from './protocols/mqtt-mappings.service.js';
 import { MqttAdapter } from './protocols/mqtt.adapter.js';
 import { PostgresStore } from './postgres.store.js';
-import { Arrivals } from './protocols/arrivals.js';
 import { IngestKeysRepository } from './protocols/ingest-keys.repository.js';
+import { Intake } from './protocols/intake.js';
 import { LineProtocolController } from './protocols/line-protocol.controller.js';
 import { SenmlController } from './protocols/senml.controller.js';
 import { ReadingsController } from './readings.controller.js';
@@ -35,12 +35,12 @@ import { SqliteStore } from './sqlite.store.js';
     },
     HomeAssistantService,
     Allowance,
-    Arrivals,
     IngestKeysRepository,
     IngestService,
     MqttAdapter,
     MqttMappingsRepository,
     MqttMappingsService,
+    Intake,
     ReadingsRepository,
     ReadingsService,
     ReplicaNews,

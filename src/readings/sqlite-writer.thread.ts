@@ -1,3 +1,4 @@
+import type { SQLInputValue } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
 
 import { openSqlite } from '../platform/database/node-sqlite.js';
@@ -5,12 +6,19 @@ import type { Batch } from './flush.js';
 import type { SensorFacts } from './sensor-facts.js';
 import { SqliteWriter } from './sqlite-writer.js';
 
-/** A request to the thread: facts are of the sensors that it does not know yet, or that have changed. */
-export interface WriteRequest {
-  id: number;
+/** A batch for the thread: facts are of the sensors that it does not know yet, or that have changed. */
+interface WriteRequest {
   batch: Batch;
   facts: SensorFacts[];
 }
+
+/** Any one statement. */
+interface RunRequest {
+  sql: string;
+  parameters: SQLInputValue[];
+}
+
+export type WriterRequest = WriteRequest | RunRequest;
 
 export interface WriterData {
   file: string;
@@ -20,12 +28,16 @@ const facts = new Map<number, SensorFacts>();
 const database = openSqlite((workerData as WriterData).file);
 const writer = new SqliteWriter(database, (sensor) => facts.get(sensor)!);
 
-parentPort!.on('message', ({ id, batch, facts: changed }: WriteRequest) => {
-  for (const each of changed) facts.set(each.number, each);
+parentPort!.on('message', ({ id, ...request }: { id: number } & WriterRequest) => {
   try {
-    const commit = writer.write(batch);
+    if ('sql' in request) {
+      const rows = database.prepare(request.sql).all(...request.parameters);
+      return parentPort!.postMessage({ id, result: rows });
+    }
+    for (const each of request.facts) facts.set(each.number, each);
+    const commit = writer.write(request.batch);
     const { outcomes, qualities, reasons } = commit;
-    parentPort!.postMessage({ id, commit }, [outcomes.buffer, qualities.buffer, reasons.buffer]);
+    parentPort!.postMessage({ id, result: commit }, [outcomes.buffer, qualities.buffer, reasons.buffer]);
   } catch (error) {
     // An error crosses to another thread without its own members.
     const { message, code, errcode } = error as { message: string; code?: string; errcode?: number };

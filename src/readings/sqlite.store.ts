@@ -1,11 +1,13 @@
+import type { SQLInputValue } from 'node:sqlite';
 import { Worker } from 'node:worker_threads';
+import type { CompiledQuery } from 'kysely';
 
 import type { Batch, Commit } from './flush.js';
 import type { ReadingsStore } from './readings.store.js';
 import type { SensorFacts } from './sensor-facts.js';
-import type { WriteRequest, WriterData } from './sqlite-writer.thread.js';
+import type { WriterData, WriterRequest } from './sqlite-writer.thread.js';
 
-type Reply = { id: number } & ({ commit: Commit } | { error: { message: string } });
+type Reply = { id: number } & ({ result: unknown } | { error: { message: string } });
 
 interface Writer {
   thread: Worker;
@@ -18,7 +20,7 @@ export class SqliteStore implements ReadingsStore {
   private writer: Writer | undefined;
   private readonly pending = new Map<
     number,
-    { resolve: (commit: Commit) => void; reject: (error: Error) => void }
+    { resolve: (result: unknown) => void; reject: (error: Error) => void }
   >();
   private lastId = 0;
 
@@ -28,15 +30,25 @@ export class SqliteStore implements ReadingsStore {
     const writer = (this.writer ??= this.startWriter());
     const changed = [...facts.values()].filter((each) => writer.knows.get(each.number) !== each);
     for (const each of changed) writer.knows.set(each.number, each);
-    const request: WriteRequest = { id: ++this.lastId, batch, facts: changed };
-    return new Promise((resolve, reject) => {
-      this.pending.set(request.id, { resolve, reject });
-      writer.thread.postMessage(request, [batch.sensors.buffer, batch.times.buffer, batch.raws.buffer]);
-    });
+    const buffers = [batch.sensors.buffer, batch.times.buffer, batch.raws.buffer];
+    return this.ask(writer, { batch, facts: changed }, buffers) as Promise<Commit>;
+  }
+
+  run<Row>({ sql, parameters }: CompiledQuery<Row>): Promise<Row[]> {
+    const writer = (this.writer ??= this.startWriter());
+    return this.ask(writer, { sql, parameters: parameters as SQLInputValue[] }) as Promise<Row[]>;
   }
 
   async close(): Promise<void> {
     await this.writer?.thread.terminate();
+  }
+
+  private ask({ thread }: Writer, request: WriterRequest, moved: ArrayBufferLike[] = []): Promise<unknown> {
+    const id = ++this.lastId;
+    return new Promise((resolve, reject) => {
+      this.pending.set(id, { resolve, reject });
+      thread.postMessage({ id, ...request }, moved as ArrayBuffer[]);
+    });
   }
 
   private startWriter(): Writer {
@@ -45,7 +57,7 @@ export class SqliteStore implements ReadingsStore {
     thread.on('message', (reply: Reply) => {
       const waiting = this.pending.get(reply.id);
       this.pending.delete(reply.id);
-      if ('commit' in reply) waiting?.resolve(reply.commit);
+      if ('result' in reply) waiting?.resolve(reply.result);
       else waiting?.reject(Object.assign(new Error(reply.error.message), reply.error));
     });
     let cause: unknown;

@@ -1,6 +1,5 @@
-import { applyDecorators, createParamDecorator, type ExecutionContext, SetMetadata } from '@nestjs/common';
+import { applyDecorators, SetMetadata } from '@nestjs/common';
 import { ApiBearerAuth } from '@nestjs/swagger';
-import type { FastifyRequest } from 'fastify';
 
 import { KEY_FORBIDDEN, KEY_INVALID, KEY_MISSING } from '../http/problem.js';
 import { Fails } from '../openapi/fails.js';
@@ -26,8 +25,3 @@ export const AllowedFrom = (role: Role): MethodDecorator =>
 
 /** On a route whose path names no system: the member of its query that does, so that a device key keeps to its own. */
 export const SystemInQuery = (name: string): MethodDecorator => SetMetadata(SYSTEM_IN_QUERY, name);
-
-/** The key of the request, on a route that needs one. */
-export const Holder = createParamDecorator(
-  (_: unknown, context: ExecutionContext) => context.switchToHttp().getRequest<FastifyRequest>().keyHolder,
-);

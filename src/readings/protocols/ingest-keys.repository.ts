@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Kysely } from 'kysely';
 
 import { DATABASE, type Migrations } from '../../platform/database/database.module.js';
+import { READINGS_STORE, type ReadingsStore } from '../readings.store.js';
 
 export interface IngestKeyRow {
   /** Whose keys these are: each sender counts its own. */
@@ -33,12 +34,15 @@ export const ingestKeysMigrations: Migrations = {
 
 @Injectable()
 export class IngestKeysRepository {
-  constructor(@Inject(DATABASE) private readonly database: Kysely<{ ingest_keys: IngestKeyRow }>) {}
+  constructor(
+    @Inject(DATABASE) private readonly database: Kysely<{ ingest_keys: IngestKeyRow }>,
+    @Inject(READINGS_STORE) private readonly store: ReadingsStore,
+  ) {}
 
   /** Keeps the row unless one of its scope and key is there that is not forgotten yet. @returns the one that holds. */
   async keep(row: IngestKeyRow, forgottenBefore: number): Promise<IngestKeyRow> {
     const { body_hash, arrived_at } = row;
-    const kept = await this.database
+    const keeping = this.database
       .insertInto('ingest_keys')
       .values(row)
       .onConflict((conflict) =>
@@ -48,7 +52,8 @@ export class IngestKeysRepository {
           .where('ingest_keys.arrived_at', '<', forgottenBefore),
       )
       .returningAll()
-      .executeTakeFirst();
+      .compile();
+    const [kept] = await this.store.run(keeping);
     if (kept) return kept;
     const there = await this.database
       .selectFrom('ingest_keys')
@@ -61,6 +66,6 @@ export class IngestKeysRepository {
   }
 
   async forget(before: number): Promise<void> {
-    await this.database.deleteFrom('ingest_keys').where('arrived_at', '<', before).execute();
+    await this.store.run(this.database.deleteFrom('ingest_keys').where('arrived_at', '<', before).compile());
   }
 }

@@ -29,9 +29,8 @@ import { TEXT } from '../../platform/http/bodies.js';
 import { BODY_TOO_LARGE, Problem, ProblemType, REQUEST_INVALID } from '../../platform/http/problem.js';
 import { Fails } from '../../platform/openapi/fails.js';
 import { SYSTEM_NOT_FOUND, SystemsService } from '../../systems/systems.service.js';
-import { IngestService } from '../ingest.service.js';
 import { MAX_BATCH, type ReadingsStored } from '../readings.dto.js';
-import { Arrivals, DEVICE_TOO_FAST, TakesReadings } from './arrivals.js';
+import { DEVICE_TOO_FAST, Intake, TakesReadings } from './intake.js';
 import { type ParsedLines, parseLines, type Precision, PRECISIONS } from './line-protocol.js';
 import { InfluxHealth, LinesRefused, type LineRefusal } from './line-protocol.dto.js';
 
@@ -76,8 +75,7 @@ const TakesLines = (example: string): MethodDecorator =>
 export class LineProtocolController {
   constructor(
     private readonly systems: SystemsService,
-    private readonly arrivals: Arrivals,
-    private readonly ingest: IngestService,
+    private readonly intake: Intake,
     private readonly health: HealthRegistry,
   ) {}
 
@@ -176,9 +174,12 @@ export class LineProtocolController {
     const { sensors } = await this.systems.ingestView(systemId);
     const parsed = parseLines(body, precision, sensors, MAX_BATCH);
     if (parsed.isTooMuch) throw BODY_TOO_LARGE.happened(`The body has more than ${MAX_BATCH} readings`);
-    this.arrivals.admit(request, parsed.items.length);
-    const arrivedAt = await this.arrivals.timeOf(request, systemId, `${precision}\n${body}`);
-    const stored = await this.ingest.ingest(systemId, parsed.items, arrivedAt);
+    const stored = await this.intake.take(request, {
+      systemId,
+      readings: parsed.items.length,
+      content: `${precision}\n${body}`,
+      itemsAt: () => parsed.items,
+    });
     if (stored.refused > 0) throw refusalOf(stored, parsed);
   }
 }

@@ -8,9 +8,9 @@ import { REQUEST_INVALID } from '../../platform/http/problem.js';
 import { Fails } from '../../platform/openapi/fails.js';
 import { InSystem } from '../../systems/systems.controller.js';
 import { SystemsService } from '../../systems/systems.service.js';
-import { IngestService, READINGS_REFUSED, refuseIfAllRefused } from '../ingest.service.js';
+import { READINGS_REFUSED, refuseIfAllRefused } from '../ingest.service.js';
 import { MAX_BATCH, ReadingsStored } from '../readings.dto.js';
-import { Arrivals, TakesReadings } from './arrivals.js';
+import { Intake, TakesReadings } from './intake.js';
 import { parseSenml } from './senml.js';
 import { SenmlRecord } from './senml.dto.js';
 
@@ -19,8 +19,7 @@ import { SenmlRecord } from './senml.dto.js';
 export class SenmlController {
   constructor(
     private readonly systems: SystemsService,
-    private readonly arrivals: Arrivals,
-    private readonly ingest: IngestService,
+    private readonly intake: Intake,
   ) {}
 
   /**
@@ -56,9 +55,12 @@ export class SenmlController {
       throw REQUEST_INVALID.happened(`A SenML pack is a list of 1 to ${MAX_BATCH} records`);
     }
     const { sensors } = await this.systems.ingestView(systemId);
-    this.arrivals.admit(request, records.length);
-    const arrivedAt = await this.arrivals.timeOf(request, systemId, records);
-    const items = parseSenml(records, systemId, sensors, arrivedAt);
-    return refuseIfAllRefused(await this.ingest.ingest(systemId, items, arrivedAt));
+    const stored = await this.intake.take(request, {
+      systemId,
+      readings: records.length,
+      content: records,
+      itemsAt: (now) => parseSenml(records, systemId, sensors, now),
+    });
+    return refuseIfAllRefused(stored);
   }
 }

@@ -3,7 +3,7 @@ import {
   applyDecorators,
   Inject,
   Injectable,
-  type OnModuleInit,
+  type OnApplicationBootstrap,
   type OnApplicationShutdown,
 } from '@nestjs/common';
 import { ApiHeader } from '@nestjs/swagger';
@@ -14,8 +14,12 @@ import { Clock } from '../../platform/clock.js';
 import { ProblemType, REQUEST_INVALID } from '../../platform/http/problem.js';
 import { LOGGER } from '../../platform/logging.js';
 import { Fails } from '../../platform/openapi/fails.js';
+import { DevicesService } from '../../systems/devices.service.js';
 import { Allowance } from '../allowance.js';
 import { INGEST_BUSY } from '../commit-queue.js';
+import type { Item } from '../ingest.js';
+import { IngestService } from '../ingest.service.js';
+import type { ReadingsStored } from '../readings.dto.js';
 import { IngestKeysRepository } from './ingest-keys.repository.js';
 
 export const DEVICE_TOO_FAST = new ProblemType(
@@ -47,19 +51,30 @@ export const TakesReadings = (): MethodDecorator =>
     Fails(DEVICE_TOO_FAST, IDEMPOTENCY_KEY_REUSED, INGEST_BUSY),
   );
 
-/** What is said of readings that come by HTTP before they are looked at: whether they may come, and when they came. */
+interface Body {
+  systemId: string;
+  /** How many are in it, whatever becomes of them. */
+  readings: number;
+  /** What a body sent again has in common with the first. */
+  content: unknown;
+  itemsAt: (arrivedAt: number) => Item[];
+}
+
+/** What every protocol over HTTP does with the readings of a request. */
 @Injectable()
-export class Arrivals implements OnModuleInit, OnApplicationShutdown {
+export class Intake implements OnApplicationBootstrap, OnApplicationShutdown {
   private cleaning: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly allowance: Allowance,
-    private readonly repository: IngestKeysRepository,
+    private readonly keys: IngestKeysRepository,
+    private readonly devices: DevicesService,
+    private readonly ingest: IngestService,
     private readonly clock: Clock,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
-  onModuleInit(): void {
+  onApplicationBootstrap(): void {
     this.cleaning = setInterval(() => void this.clean(), HOUR_MS).unref();
     void this.clean();
   }
@@ -68,23 +83,33 @@ export class Arrivals implements OnModuleInit, OnApplicationShutdown {
     clearInterval(this.cleaning);
   }
 
-  /** @throws DEVICE_TOO_FAST where the key has used up its allowance; operators have no limit. */
-  admit({ keyHolder }: FastifyRequest, readings: number): void {
-    if (keyHolder?.role !== 'device') return;
-    const waitMs = this.allowance.take(keyHolder.keyId, readings);
+  /** @throws DEVICE_TOO_FAST, IDEMPOTENCY_KEY_REUSED, and whatever the ingest service does */
+  async take(
+    request: FastifyRequest,
+    { systemId, readings, content, itemsAt }: Body,
+  ): Promise<ReadingsStored> {
+    const { keyId, role, deviceId } = request.keyHolder!;
+    const now = this.clock.now();
+    if (role === 'device') this.admit(keyId, readings);
+    const key = request.headers[HEADER.toLowerCase()];
+    const arrivedAt =
+      key === undefined ? now : await this.arrivalOf(key, `${keyId}/${systemId}`, content, now);
+    const items = itemsAt(arrivedAt);
+    if (role === 'device') await this.devices.heard(systemId, deviceId, items, now);
+    return this.ingest.ingest(systemId, items, arrivedAt);
+  }
+
+  private admit(keyId: string, readings: number): void {
+    const waitMs = this.allowance.take(keyId, readings);
     if (waitMs === 0) return;
     throw DEVICE_TOO_FAST.happened({ headers: { 'retry-after': String(Math.ceil(waitMs / 1000)) } });
   }
 
   /**
-   * When the readings of a request arrived: now, or when they came before under the same Idempotency-Key. So the same
-   * readings have the same times whenever they are sent again, and the store knows them.
-   * @throws REQUEST_INVALID, IDEMPOTENCY_KEY_REUSED
+   * When the readings came first under this key, or now. So the same readings have the same times whenever they are
+   * sent again, and the store knows them.
    */
-  async timeOf(request: FastifyRequest, systemId: string, body: unknown): Promise<number> {
-    const key = request.headers[HEADER.toLowerCase()];
-    const now = this.clock.now();
-    if (key === undefined) return now;
+  private async arrivalOf(key: unknown, scope: string, content: unknown, now: number): Promise<number> {
     if (typeof key !== 'string' || !KEY_FORM.test(key)) {
       const message = `${HEADER} must have 1 to 128 characters of ASCII without spaces`;
       throw REQUEST_INVALID.happened({
@@ -92,16 +117,15 @@ export class Arrivals implements OnModuleInit, OnApplicationShutdown {
         errors: [{ field: HEADER, code: 'matches', message }],
       });
     }
-    const scope = `${request.keyHolder!.keyId}/${systemId}`;
-    const body_hash = hash('sha256', typeof body === 'string' ? body : JSON.stringify(body));
-    const known = await this.repository.keep({ scope, key, body_hash, arrived_at: now }, now - REMEMBERED_MS);
+    const body_hash = hash('sha256', typeof content === 'string' ? content : JSON.stringify(content));
+    const known = await this.keys.keep({ scope, key, body_hash, arrived_at: now }, now - REMEMBERED_MS);
     if (known.body_hash !== body_hash) throw IDEMPOTENCY_KEY_REUSED.happened();
     return known.arrived_at;
   }
 
   private async clean(): Promise<void> {
     try {
-      await this.repository.forget(this.clock.now() - REMEMBERED_MS);
+      await this.keys.forget(this.clock.now() - REMEMBERED_MS);
     } catch (error) {
       this.logger.warn({ err: error }, 'old idempotency keys stay for another hour');
     }
