@@ -38,9 +38,10 @@ const vision = spawnSync(PYTHON, ['-m', 'evaluate.vision'], {
 
 const detection = await evaluateDetection(data);
 print(
-  'Detection: faulty cells that the quality gate lets no value out of, and good cells that it lost',
+  'Detection: faulty cells, and those of them that the quality gate lets no value out of',
   detection.rows,
 );
+if (detection.others) print('Cells in which nobody knows a fault', detection.others);
 for (const note of detection.notes) console.log(note);
 
 const control = await evaluateControl(data, PYTHON);
