@@ -5,7 +5,7 @@ import { pino } from 'pino';
 import { Pool } from '../dist/brain/pool.js';
 import { dispose, type Facts } from '../dist/control/interlocks.js';
 import { readConfig } from '../dist/platform/config.js';
-import { unionisedAmmoniaFraction } from '../dist/readings/derived.js';
+import { unionisedAmmoniaFraction } from '../dist/systems/equations.js';
 import { judge } from '../dist/readings/quality.js';
 import { rangesFor, SPECIES } from '../dist/systems/profiles.js';
 import type { Scores } from './detection.ts';

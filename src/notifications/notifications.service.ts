@@ -11,7 +11,7 @@ import type { PageQuery } from '../platform/http/page.js';
 import { Problem, ProblemType } from '../platform/http/problem.js';
 import { LOGGER } from '../platform/logging.js';
 import { Metrics } from '../platform/metrics/metrics.js';
-import { unionisedAmmoniaFraction } from '../readings/derived.js';
+import { unionisedAmmoniaFraction } from '../systems/equations.js';
 import { ReadingsService } from '../readings/readings.service.js';
 import { rangesFor, type Ranges } from '../systems/profiles.js';
 import { factsOf, type Quantity } from '../systems/quantities.js';

@@ -6,7 +6,7 @@ import { REQUEST_INVALID } from '../platform/http/problem.js';
 import { factsOf, type Quantity } from '../systems/quantities.js';
 import type { SensorRow } from '../systems/systems.repository.js';
 import { SystemsService } from '../systems/systems.service.js';
-import { pressureAt, saturatedOxygen, unionisedAmmoniaFraction } from './derived.js';
+import { pressureAt, saturatedOxygen, unionisedAmmoniaFraction } from '../systems/equations.js';
 import { namesOf, QUALITIES } from './quality.js';
 import {
   type BucketsQuery,

@@ -16,6 +16,9 @@ export interface Profile {
   ranges: Ranges;
   /** Fish only: it takes no feed in colder water, Cel. */
   noFeedBelowC?: number;
+  /** Crops only: in colder air it does not develop; degree-days count from here, Cel. */
+  baseTemperatureC?: number;
+  baseTemperatureSource?: string;
 }
 
 export const SPECIES = data.species as unknown as Record<string, Profile>;

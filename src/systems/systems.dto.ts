@@ -1,4 +1,5 @@
-import { IsIn, IsInt, IsOptional, IsString, Length, Max, Min } from 'class-validator';
+import { IsBoolean, IsIn, IsInt, IsOptional, IsString, Length, Max, Min, ValidateIf } from 'class-validator';
+import { ApiProperty } from '@nestjs/swagger';
 
 import { IsSlug } from '../platform/http/slug.js';
 import { IsTimeZone } from '../platform/http/time-zone.js';
@@ -119,6 +120,46 @@ export class CreateSensor {
   @IsString()
   @Length(1, 100)
   place: string;
+
+  /**
+   * What the probe reports in, where that is not the quantity's unit, such as mV; then it needs a calibration before it
+   * has values.
+   * @example mV
+   */
+  @IsOptional()
+  @IsString()
+  @Length(1, 20)
+  rawUnit?: string;
+
+  /**
+   * Electrical conductivity only: false where the probe reports what it measures at the temperature of the water, true
+   * (the default) where it reports for 25 Cel.
+   * @example true
+   */
+  @IsOptional()
+  @IsBoolean()
+  temperatureCompensated?: boolean;
+}
+
+/** What is left out stays as it is. */
+export class ChangeSensor {
+  /**
+   * What the probe reports in; null where that is the quantity's unit. Calibrations made in another unit no longer apply.
+   * @example mV
+   */
+  @ApiProperty({ type: String, nullable: true, required: false, example: 'mV' })
+  @ValidateIf(({ rawUnit }: ChangeSensor) => rawUnit !== null && rawUnit !== undefined)
+  @IsString()
+  @Length(1, 20)
+  rawUnit?: string | null;
+
+  /**
+   * Electrical conductivity only: whether the probe reports for 25 Cel.
+   * @example true
+   */
+  @IsOptional()
+  @IsBoolean()
+  temperatureCompensated?: boolean;
 }
 
 export class CreateActuator {
@@ -172,6 +213,33 @@ export class Sensor {
 
   /** @example tank */
   place: string;
+
+  /**
+   * What the probe reports in, where that is not the unit.
+   * @example null
+   */
+  rawUnit: string | null;
+
+  /** Electrical conductivity only: whether the probe reports for 25 Cel. */
+  temperatureCompensated?: boolean;
+
+  /**
+   * When the calibration in force was applied; null where there is none.
+   * @example 2026-11-01T09:00:00.000Z
+   */
+  calibratedAt: string | null;
+
+  /**
+   * When it should be calibrated again; null where it never was, or needs no calibration.
+   * @example 2026-12-01T09:00:00.000Z
+   */
+  calibrationDueAt: string | null;
+
+  /**
+   * Whether that time has come.
+   * @example false
+   */
+  calibrationDue: boolean;
 }
 
 export class Actuator {
@@ -267,6 +335,15 @@ export class ProfileView {
    * @example 17
    */
   noFeedBelowC?: number;
+
+  /**
+   * Crops only: degree-days count from here, Cel.
+   * @example 10
+   */
+  baseTemperatureC?: number;
+
+  /** @example 'University of California IPM, phenology models: lower threshold 10 Cel' */
+  baseTemperatureSource?: string;
 }
 
 export class TemplateView {

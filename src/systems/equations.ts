@@ -30,3 +30,18 @@ export function saturatedOxygen(temperatureC: number, pressureKpa: number = KPA_
   const theta = 0.000975 - 1.426e-5 * temperatureC + 6.436e-8 * temperatureC ** 2;
   return (atSeaLevel * p * (1 - vapour / p) * (1 - theta * p)) / ((1 - vapour) * (1 - theta));
 }
+
+/** What air can hold of water vapour, kPa (Tetens 1930, as FAO Irrigation and Drainage Paper 56, equation 11, has it). */
+export const saturationVapourPressure = (temperatureC: number): number =>
+  0.6108 * Math.exp((17.27 * temperatureC) / (temperatureC + 237.3));
+
+/** How much more vapour the air could take, kPa: what pulls water through a plant (FAO-56, equations 11 and 19). */
+export const vapourPressureDeficit = (temperatureC: number, humidityPercent: number): number =>
+  saturationVapourPressure(temperatureC) * (1 - humidityPercent / 100);
+
+/** A day's share of warmth, Cel.d (McMaster & Wilhelm 1997, method 1). */
+export const degreeDays = (minimumC: number, maximumC: number, baseC: number): number =>
+  Math.max(0, (minimumC + maximumC) / 2 - baseC);
+
+/** What a pH electrode gives for each unit of pH, mV (Nernst): 59.16 at 25 Cel. It falls as the pH rises. */
+export const nernstSlope = (temperatureC: number): number => 0.198416 * (temperatureC + KELVIN);
