@@ -4,8 +4,11 @@ import { keysMigrations } from './platform/auth/keys.repository.js';
 import type { Migrations } from './platform/database/migrate.js';
 import { mqttMigrations } from './readings/protocols/mqtt-mappings.repository.js';
 import { ingestKeysMigrations } from './readings/protocols/ingest-keys.repository.js';
+import { derivedMigrations } from './readings/derived.repository.js';
+import { historyMigrations } from './readings/history.repository.js';
 import { readingsMigrations } from './readings/readings.schema.js';
 import { devicesMigrations } from './systems/devices.repository.js';
+import { calibrationMigrations } from './systems/calibration.repository.js';
 import { systemsMigrations } from './systems/systems.repository.js';
 import { visionMigrations } from './vision/vision.repository.js';
 
@@ -13,10 +16,13 @@ import { visionMigrations } from './vision/vision.repository.js';
 export const MIGRATIONS: Migrations = {
   ...keysMigrations,
   ...systemsMigrations,
+  ...calibrationMigrations,
   ...devicesMigrations,
   ...readingsMigrations,
   ...mqttMigrations,
   ...ingestKeysMigrations,
+  ...historyMigrations,
+  ...derivedMigrations,
   ...controlMigrations,
   ...visionMigrations,
   ...notificationsMigrations,

@@ -12,6 +12,8 @@ export interface EventPayloads {
   'readings.committed': { systemIds: string[]; receivedAt: number; sensors: number[] };
   /** Local days begin elsewhere: what is kept by day must be made again. */
   'system.time-zone-changed': { systemId: string; timeZone: string };
+  /** The air of the system has another pressure than was thought. */
+  'system.altitude-changed': { systemId: string };
   /** The system itself, or one of its devices, sensors or actuators was added or changed. */
   'system.parts-changed': { systemId: string };
   'device.online': { systemId: string; deviceId: string; at: number };

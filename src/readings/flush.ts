@@ -79,7 +79,6 @@ export interface Flush {
 /** A clock that is ahead by more than this is worth a remark; less is the way of the message. */
 const CLOCK_AHEAD_MS = 5_000;
 const CLOCK_AHEAD = maskOf('clock-ahead');
-const CALIBRATING = maskOf('calibrating');
 
 /** How each sensor is judged, and where its judging stands; kept between flushes, and right without being kept. */
 export class JudgingMemory {
@@ -181,7 +180,7 @@ function takeFresh(
   commit: Commit,
   { times, raws }: Batch,
   places: number[],
-  { number, calibrating }: SensorFacts,
+  { number }: SensorFacts,
   series: StoredSeries,
   newestAt: number | null,
 ): Fresh[] {
@@ -199,10 +198,7 @@ function takeFresh(
       commit.outcomes[place] = known === raw ? DUPLICATE : CONFLICT;
       continue;
     }
-    let reasons = observedAt > receivedAt + CLOCK_AHEAD_MS ? CLOCK_AHEAD : 0;
-    if (calibrating && observedAt >= calibrating.from && observedAt < calibrating.until) {
-      reasons |= CALIBRATING;
-    }
+    const reasons = observedAt > receivedAt + CLOCK_AHEAD_MS ? CLOCK_AHEAD : 0;
     fresh.push({ place, observedAt, raw, reasons, quality: 0, value: null });
   }
   return fresh;

@@ -5,6 +5,7 @@ import { Clock } from '../platform/clock.js';
 import { Events } from '../platform/events.js';
 import { ProblemType } from '../platform/http/problem.js';
 import { Metrics } from '../platform/metrics/metrics.js';
+import { factsOf as quantityFacts } from '../systems/quantities.js';
 import type { SensorRow, SystemRow } from '../systems/systems.repository.js';
 import { SystemsService } from '../systems/systems.service.js';
 import { CommitQueue } from './commit-queue.js';
@@ -87,7 +88,7 @@ export class IngestService implements OnApplicationShutdown {
         continue;
       }
       const { value, observedAt = arrivedAt } = item as Measured;
-      this.learn(sensor!, system);
+      this.learn(sensor!, system, sensors);
       batch.sensors[places.length] = sensor!.number;
       batch.times[places.length] = Math.floor(observedAt);
       batch.raws[places.length] = value ?? NaN;
@@ -119,10 +120,10 @@ export class IngestService implements OnApplicationShutdown {
   }
 
   /** Facts stay the same object while they say the same: the store hands on only what is new to it. */
-  private learn(sensor: SensorRow, system: SystemRow): void {
+  private learn(sensor: SensorRow, system: SystemRow, sensors: ReadonlyMap<string, SensorRow>): void {
     const known = this.facts.get(sensor.number);
     if (known?.sensor === sensor && known.system === system) return;
-    const facts = factsOf(sensor, system);
+    const facts = factsOf(sensor, system, sensors.values());
     const isSame = known !== undefined && JSON.stringify(known.facts) === JSON.stringify(facts);
     this.facts.set(sensor.number, { sensor, system, facts: isSame ? known.facts : facts });
   }
@@ -151,6 +152,9 @@ function refusalOf(
   arrivedAt: number,
 ): { refusal: Refusal } | undefined {
   if (!sensor) return refuse('SENSOR.NOT_FOUND', 'sensor', 'the system has no such sensor');
+  if (quantityFacts(sensor.quantity).isDerived) {
+    return refuse('READING.DERIVED', 'sensor', 'the sensor is derived from others: nobody reports it');
+  }
   if (value !== null && !Number.isFinite(value)) {
     return refuse('READING.VALUE_TYPE', 'value', 'value must be finite');
   }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
+import { inForce } from '../systems/curve.js';
 import { type QualityRules } from '../systems/quality-rules.js';
 import { type Quantity } from '../systems/quantities.js';
 import {
@@ -101,17 +102,20 @@ describe('the mask of reasons', () => {
   });
 
   it('keeps what a reading brings along', () => {
-    const run = [reading(0, 7, maskOf('clock-ahead')), reading(MINUTE, 7, maskOf('calibrating'))];
+    const run = [reading(0, 7, maskOf('clock-ahead'))];
     judgeRun(judgeFor('ph'), freshState(), run);
-    expect(run).toMatchObject([
-      { quality: GOOD, value: 7 },
-      { quality: SUSPECT, value: 7 },
-    ]);
+    expect(run).toMatchObject([{ quality: GOOD, value: 7, reasons: maskOf('clock-ahead') }]);
+  });
+
+  it('tells what was said in a bottle from what was said in the tank', () => {
+    const how = judgeFor('ph', { calibrating: [{ from: MINUTE, until: 3 * MINUTE }] });
+    const bottle = ['calibrating'];
+    expect(reasonsOf(how, [7, 7, 7, 7, 7], MINUTE)).toEqual([[], bottle, bottle, [], []]);
   });
 });
 
 describe('85 degrees', () => {
-  const boiler = judgeFor('water-temperature', { physical: [-2, 120] });
+  const boiler = judgeFor('water-temperature', { rules: { physical: [-2, 120] } });
 
   it('is a power-up where it comes out of the blue, also where water may be as hot', () => {
     expect(reasonsOf(boiler, [85])).toEqual([['power-up']]);
@@ -197,27 +201,42 @@ describe('a calibration', () => {
   it('turns the raw figure into the value that is judged', () => {
     const curve = { knots: [], slopes: [2], offsets: [1] };
     const run = [reading(0, 3), reading(MINUTE, 6.9)];
-    judgeRun(judgeFor('ph', {}, curve), freshState(), run);
+    judgeRun(judgeFor('ph', { curves: [{ from: 0, curve }] }), freshState(), run);
     expect(run).toMatchObject([
       { raw: 3, value: 7, quality: GOOD },
       { raw: 6.9, value: null, quality: BAD },
     ]);
   });
 
+  it('holds from its own time on, and the newest of those that do', () => {
+    const shift = (offset: number) => ({ knots: [], slopes: [1], offsets: [offset] });
+    const curves = inForce([
+      { from: 3 * MINUTE, curve: null },
+      { from: MINUTE, curve: shift(0.2) },
+      { from: 2 * MINUTE, curve: shift(9) },
+      { from: 0, curve: shift(0.1) },
+    ]);
+    expect(curves.map(({ from }) => from)).toEqual([3 * MINUTE, MINUTE, 0]);
+    const run = [0, 1, 2, 3].map((minute) => reading(minute * MINUTE, 7));
+    judgeRun(judgeFor('ph', { curves }), freshState(), run);
+    expect(run.map(({ value }) => value)).toEqual([7.1, 7.2, 7.2, 7]);
+  });
+
   it('is missed where the probe speaks in another unit', () => {
-    expect(reasonsOf(judgeFor('ph', {}, null, 'mV'), [0, 120])).toEqual([['uncalibrated'], ['uncalibrated']]);
+    expect(reasonsOf(judgeFor('ph', { rawUnit: 'mV' }), [0, 120])).toEqual([
+      ['uncalibrated'],
+      ['uncalibrated'],
+    ]);
     const curve = { knots: [], slopes: [-1 / 59.16], offsets: [7] };
     const run = [reading(0, 0)];
-    judgeRun(judgeFor('ph', {}, curve, 'mV'), freshState(), run);
+    judgeRun(judgeFor('ph', { curves: [{ from: 0, curve }], rawUnit: 'mV' }), freshState(), run);
     expect(run).toMatchObject([{ value: 7, quality: GOOD, reasons: 0 }]);
   });
 
   it('may compensate for the temperature, and says where it could not', () => {
-    const how = judgeFor(
-      'electrical-conductivity',
-      {},
-      { knots: [], slopes: [1], offsets: [0], perDegree: 0.02 },
-    );
+    const how = judgeFor('electrical-conductivity', {
+      base: { knots: [], slopes: [1], offsets: [0], perDegree: 0.02 },
+    });
     const run = [reading(0, 1_100), reading(MINUTE, 1_100)];
     judgeRun(how, freshState(), run, (at) => (at === 0 ? 30 : null));
     expect(run[0]).toMatchObject({ quality: GOOD });
@@ -260,7 +279,7 @@ describe('the same readings in whatever pieces', () => {
   it.each(Array.from({ length: 25 }, (_, seed) => seed))('(seed %i) get the same judgement', (seed) => {
     const random = randomNumbers(seed);
     const quantity: Quantity = seed % 2 ? 'water-temperature' : 'air-temperature';
-    const how = judgeFor(quantity, rules);
+    const how = judgeFor(quantity, { rules });
     const whole = series(random, seed);
     const [pieces, revived] = [copy(whole), copy(whole)];
 

@@ -1,4 +1,4 @@
-import { applyCurve, compensated, type Curve } from '../systems/curve.js';
+import { applyCurve, compensated, type Curve, type TimedCurve } from '../systems/curve.js';
 import { type QualityRules, rulesFor } from '../systems/quality-rules.js';
 import type { Quantity } from '../systems/quantities.js';
 
@@ -45,7 +45,7 @@ export const namesOf = (mask: number): QualityReason[] =>
   REASONS.filter((_, position) => mask & (1 << position));
 
 /** What a reading brings along, and keeps when it is judged anew. */
-export const BROUGHT_ALONG = maskOf('clock-ahead', 'calibrating');
+export const BROUGHT_ALONG = maskOf('clock-ahead');
 
 const BADS = maskOf(...REASONS.filter((reason) => FORCED[reason] === BAD));
 const SUSPECTS = maskOf(...REASONS.filter((reason) => FORCED[reason] === SUSPECT));
@@ -62,6 +62,7 @@ const UNCOMPENSATED = maskOf('uncompensated');
 const RATE = maskOf('rate');
 const STUCK = maskOf('stuck');
 const NOISE = maskOf('noise');
+const CALIBRATING = maskOf('calibrating');
 
 /** A DS18B20 says 85 Cel until its first conversion: after a wet wire, a brown-out, at each start. */
 const POWER_UP_C = 85;
@@ -74,25 +75,38 @@ export const REMEMBERED = 8;
 /** Jumps in a row that make noise. */
 const NOISY_JUMPS = 4;
 
+/** What a sensor's readings are judged by, beside its quantity; plain data. */
+export interface Judging {
+  rules: Partial<QualityRules>;
+  /** What holds where no calibration does; null: the raw figure is the value. */
+  base: Curve | null;
+  /** Calibrations: the first that begins before a reading holds for it. */
+  curves: TimedCurve[];
+  /** What the probe reports in, where that is not the quantity's unit: then there is no value without a calibration. */
+  rawUnit: string | null;
+  /** When the probe was in a bottle; what it said then is not of the tank. */
+  calibrating: Period[];
+}
+
+export interface Period {
+  from: number;
+  until: number;
+}
+
 /** How the readings of one sensor are judged. */
-export interface Judge {
+export interface Judge extends Omit<Judging, 'rules' | 'rawUnit'> {
   rules: QualityRules;
-  /** null: the raw figure is the value. */
-  curve: Curve | null;
-  /** The probe reports in another unit than the quantity's: without a curve there is no value. */
   needsCurve: boolean;
   isThermometer: boolean;
 }
 
-export function judgeFor(
-  quantity: Quantity,
-  overrides: Partial<QualityRules> = {},
-  curve: Curve | null = null,
-  rawUnit: string | null = null,
-): Judge {
+export function judgeFor(quantity: Quantity, judging: Partial<Judging> = {}): Judge {
+  const { rules, base = null, curves = [], rawUnit = null, calibrating = [] } = judging;
   return {
-    rules: rulesFor(quantity, overrides, rawUnit),
-    curve,
+    rules: rulesFor(quantity, rules, rawUnit),
+    base,
+    curves,
+    calibrating,
     needsCurve: rawUnit !== null,
     isThermometer: rawUnit === null && (quantity === 'water-temperature' || quantity === 'air-temperature'),
   };
@@ -102,7 +116,7 @@ export function judgeFor(
 export interface Judgeable {
   observedAt: number;
   raw: number | null;
-  /** In: what is known already (clock-ahead, calibrating), or 0. Out: all of it. */
+  /** In: what is known already (clock-ahead), or 0. Out: all of it. */
   reasons: number;
   quality: QualityLevel;
   /** The calibrated value; null where the quality is bad. */
@@ -167,19 +181,23 @@ export function judgeRun(
 }
 
 function judgeOne(
-  { rules, curve, needsCurve, isThermometer }: Judge,
+  { rules, base, curves, calibrating, needsCurve, isThermometer }: Judge,
   state: JudgingState,
   reading: Judgeable,
   temperatureAt?: (at: number) => number | null,
 ): void {
   const { raw, observedAt } = reading;
   let mask = reading.reasons;
+  for (const { from, until } of calibrating) {
+    if (observedAt >= from && observedAt < until) mask |= CALIBRATING;
+  }
   let value: number | null = raw;
   if (raw === null) {
     mask |= NO_VALUE;
   } else {
     if (isThermometer && raw === POWER_UP_C && jumps(state, raw)) mask |= POWER_UP;
     else if (rules.sentinels.includes(raw) && !isReal85(isThermometer, raw, rules)) mask |= SENTINEL;
+    const curve = curveAt(base, curves, observedAt);
     if (curve) {
       value = applyCurve(curve, raw);
       if (curve.perDegree !== undefined) {
@@ -203,6 +221,11 @@ function judgeOne(
   reading.reasons = mask;
   reading.quality = levelOf(mask);
   reading.value = reading.quality === BAD ? null : value;
+}
+
+function curveAt(base: Curve | null, curves: TimedCurve[], at: number): Curve | null {
+  for (const { from, curve } of curves) if (at >= from) return curve ?? base;
+  return base;
 }
 
 function remember(

@@ -21,11 +21,26 @@ import { ReadingsRepository } from './readings.repository.js';
 import { ReadingsService } from './readings.service.js';
 import { READINGS_STORE, type ReadingsStore } from './readings.store.js';
 import { ReplicaNews } from './replicas.js';
+import { CalibrationController } from './calibration.controller.js';
+import { CalibrationService } from './calibration.service.js';
+import { DerivedRepository } from './derived.repository.js';
+import { DeriverService } from './deriver.service.js';
+import { HistoryRepository } from './history.repository.js';
+import { QualityController } from './quality.controller.js';
+import { QualityService } from './quality.service.js';
+import { RejudgingService } from './rejudging.service.js';
 import { SqliteStore } from './sqlite.store.js';
 
 @Module({
   imports: [SystemsModule],
-  controllers: [ReadingsController, SenmlController, LineProtocolController, MqttMappingsController],
+  controllers: [
+    ReadingsController,
+    SenmlController,
+    LineProtocolController,
+    MqttMappingsController,
+    QualityController,
+    CalibrationController,
+  ],
   providers: [
     {
       provide: READINGS_STORE,
@@ -41,6 +56,12 @@ import { SqliteStore } from './sqlite.store.js';
     MqttMappingsRepository,
     MqttMappingsService,
     Intake,
+    CalibrationService,
+    DerivedRepository,
+    DeriverService,
+    HistoryRepository,
+    QualityService,
+    RejudgingService,
     ReadingsRepository,
     ReadingsService,
     ReplicaNews,

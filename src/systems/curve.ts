@@ -8,6 +8,19 @@ export interface Curve {
   perDegree?: number;
 }
 
+/** A calibration from some time on; null takes back what held before. */
+export interface TimedCurve {
+  from: number;
+  curve: Curve | null;
+}
+
+/** Those of the calibrations, newest first, that still hold for any time. */
+export function inForce(newestFirst: TimedCurve[]): TimedCurve[] {
+  const kept: TimedCurve[] = [];
+  for (const each of newestFirst) if (each.from < (kept.at(-1)?.from ?? Infinity)) kept.push(each);
+  return kept;
+}
+
 /** Standards and growers speak of conductivity at this temperature, Cel. */
 export const REFERENCE_C = 25;
 

@@ -30,9 +30,9 @@ import {
   DeviceView,
 } from './devices.dto.js';
 import { DEVICE_IN_USE, DevicesService } from './devices.service.js';
-import { InSystem } from './systems.controller.js';
+import { InSystem, OfSensor } from './systems.controller.js';
 import { Sensor } from './systems.dto.js';
-import { DEVICE_NOT_FOUND, SENSOR_NOT_FOUND, SystemsService } from './systems.service.js';
+import { DEVICE_NOT_FOUND, SENSOR_CALIBRATED, SystemsService } from './systems.service.js';
 
 /** A code and nothing else. */
 const MAX_CLAIM_BYTES = 1024;
@@ -113,12 +113,12 @@ export class DevicesController {
     return this.devices.delete(systemId, deviceId);
   }
 
-  /** Move a sensor to another device or place. Its readings stay with it. */
+  /** Move a sensor to another device or place, or say what its probe reports in. Its readings stay with it. */
   @Patch('systems/:systemId/sensors/:sensorId')
   @AllowedFrom('operator')
   @InSystem()
-  @ApiParam({ name: 'sensorId', example: 'roof-illuminance', type: String })
-  @Fails(REQUEST_INVALID, SENSOR_NOT_FOUND, DEVICE_NOT_FOUND)
+  @OfSensor()
+  @Fails(REQUEST_INVALID, DEVICE_NOT_FOUND, SENSOR_CALIBRATED)
   changeSensor(
     @Param('systemId') systemId: string,
     @Param('sensorId') sensorId: string,

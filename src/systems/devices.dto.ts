@@ -1,5 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { IsOptional, IsString, Length } from 'class-validator';
+import { IsBoolean, IsOptional, IsString, Length, ValidateIf } from 'class-validator';
 
 import { IsSlug } from '../platform/http/slug.js';
 import type { DeviceHappening } from './devices.repository.js';
@@ -35,6 +35,25 @@ export class ChangeSensor {
   @IsString()
   @Length(1, 100)
   place?: string;
+
+  /**
+   * What the probe reports in; null where that is the quantity's unit. Only before its first calibration: another probe is
+   * another sensor.
+   * @example mV
+   */
+  @ApiProperty({ type: String, nullable: true, required: false, example: 'mV' })
+  @ValidateIf(({ rawUnit }: ChangeSensor) => rawUnit !== null && rawUnit !== undefined)
+  @IsString()
+  @Length(1, 20)
+  rawUnit?: string | null;
+
+  /**
+   * Electrical conductivity only: whether the probe reports for 25 Cel.
+   * @example true
+   */
+  @IsOptional()
+  @IsBoolean()
+  temperatureCompensated?: boolean;
 }
 
 export class DeviceView extends Device {

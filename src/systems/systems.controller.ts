@@ -21,6 +21,7 @@ import {
 import {
   DEVICE_NOT_FOUND,
   PART_TAKEN,
+  SENSOR_NOT_FOUND,
   SYSTEM_NOT_FOUND,
   SYSTEM_TAKEN,
   SystemsService,
@@ -31,6 +32,13 @@ export const InSystem = (): MethodDecorator =>
   applyDecorators(
     ApiParam({ name: 'systemId', example: 'greenhouse', type: String }),
     Fails(SYSTEM_NOT_FOUND),
+  );
+
+/** The path of whatever belongs to a sensor. */
+export const OfSensor = (): MethodDecorator =>
+  applyDecorators(
+    ApiParam({ name: 'sensorId', example: 'water-temperature', type: String }),
+    Fails(SENSOR_NOT_FOUND),
   );
 
 @ApiTags('systems')

@@ -1,4 +1,4 @@
-import { IsBoolean, IsIn, IsInt, IsOptional, IsString, Length, Max, Min, ValidateIf } from 'class-validator';
+import { IsBoolean, IsIn, IsInt, IsOptional, IsString, Length, Max, Min } from 'class-validator';
 import { ApiProperty } from '@nestjs/swagger';
 
 import { IsSlug } from '../platform/http/slug.js';
@@ -134,27 +134,6 @@ export class CreateSensor {
   /**
    * Electrical conductivity only: false where the probe reports what it measures at the temperature of the water, true
    * (the default) where it reports for 25 Cel.
-   * @example true
-   */
-  @IsOptional()
-  @IsBoolean()
-  temperatureCompensated?: boolean;
-}
-
-/** What is left out stays as it is. */
-export class ChangeSensor {
-  /**
-   * What the probe reports in; null where that is the quantity's unit. Calibrations made in another unit no longer apply.
-   * @example mV
-   */
-  @ApiProperty({ type: String, nullable: true, required: false, example: 'mV' })
-  @ValidateIf(({ rawUnit }: ChangeSensor) => rawUnit !== null && rawUnit !== undefined)
-  @IsString()
-  @Length(1, 20)
-  rawUnit?: string | null;
-
-  /**
-   * Electrical conductivity only: whether the probe reports for 25 Cel.
    * @example true
    */
   @IsOptional()

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 
+import { CalibrationRepository } from './calibration.repository.js';
 import { ClaimsService } from './claims.service.js';
 import { DevicesController } from './devices.controller.js';
 import { DevicesRepository } from './devices.repository.js';
@@ -10,7 +11,14 @@ import { SystemsService } from './systems.service.js';
 
 @Module({
   controllers: [SystemsController, DevicesController],
-  providers: [ClaimsService, DevicesRepository, DevicesService, SystemsRepository, SystemsService],
-  exports: [DevicesService, SystemsService],
+  providers: [
+    CalibrationRepository,
+    ClaimsService,
+    DevicesRepository,
+    DevicesService,
+    SystemsRepository,
+    SystemsService,
+  ],
+  exports: [CalibrationRepository, DevicesService, SystemsService],
 })
 export class SystemsModule {}

@@ -1,10 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { type Generated, type Kysely, type Selectable, type Transaction } from 'kysely';
+import { type Generated, type Insertable, type Kysely, type Selectable, type Transaction } from 'kysely';
 
 import { DATABASE, type Migrations } from '../platform/database/database.module.js';
 import { autoNumber, word } from '../platform/database/kind.js';
 import type { ActuatorKind } from './actuators.js';
-import type { Quantity } from './quantities.js';
+import type { Probe } from './calibration.js';
+import type { TimedCurve } from './curve.js';
+import type { QualityRules } from './quality-rules.js';
+import { factsOf, type Quantity } from './quantities.js';
 
 interface SystemsTables {
   systems: {
@@ -27,6 +30,18 @@ interface SystemsTables {
     device_id: string;
     quantity: Quantity;
     place: string;
+    /** What the probe reports in, where that is not the quantity's unit. */
+    raw_unit: string | null;
+    /** 0 for a conductivity probe that reports what it measures at the temperature of the water. */
+    is_compensated: Generated<number>;
+    /** What an operator has changed of the quantity's rules, as JSON. */
+    rules: Generated<string>;
+    /** The calibrations that hold, as JSON: what judging needs of them, so that a look at the sensor is enough. */
+    curves: Generated<string>;
+    /** When the probe was in a bottle, as JSON. */
+    calibrating: Generated<string>;
+    /** When the calibration in force was applied. */
+    calibrated_at: number | null;
   };
   actuators: { system_id: string; id: string; device_id: string; kind: ActuatorKind; place: string };
 }
@@ -35,7 +50,10 @@ export type SystemRow = Selectable<SystemsTables['systems']>;
 export type SystemChange = Partial<Pick<SystemRow, 'name' | 'time_zone' | 'altitude_m'>>;
 export type DeviceRow = SystemsTables['devices'];
 export type SensorRow = Selectable<SystemsTables['sensors']>;
-export type NewSensorRow = Omit<SensorRow, 'number'>;
+export type NewSensorRow = Insertable<SystemsTables['sensors']>;
+export type SensorChange = Partial<
+  Pick<SensorRow, 'device_id' | 'place' | 'raw_unit' | 'is_compensated' | 'rules'>
+>;
 export type ActuatorRow = SystemsTables['actuators'];
 
 export interface Parts {
@@ -101,6 +119,41 @@ export const systemsMigrations: Migrations = {
   },
 };
 
+/** What of a sensor matters to its calibration. */
+export const probeOf = (sensor: SensorRow): Probe => ({
+  quantity: sensor.quantity,
+  rawUnit: sensor.raw_unit,
+  isCompensated: sensor.is_compensated === 1,
+});
+
+/** An operator's rules for a sensor, and how often it is to be calibrated. */
+export type SensorRules = Partial<QualityRules> & { calibrateEveryDays?: number | null };
+
+export const rulesOf = (sensor: Pick<SensorRow, 'rules'>): SensorRules =>
+  JSON.parse(sensor.rules) as SensorRules;
+
+/** What its readings are judged by. */
+export function judgingOf(sensor: SensorRow): {
+  rules: Partial<QualityRules>;
+  curves: TimedCurve[];
+  calibrating: { from: number; until: number }[];
+} {
+  const { calibrateEveryDays: _, ...rules } = rulesOf(sensor);
+  return {
+    rules,
+    curves: JSON.parse(sensor.curves) as TimedCurve[],
+    calibrating: JSON.parse(sensor.calibrating) as { from: number; until: number }[],
+  };
+}
+
+/** When it should be calibrated again; null where it never was, or needs none. */
+export function calibrationDueAt(sensor: SensorRow): number | null {
+  const { calibrateEveryDays: everyDays = factsOf(sensor.quantity).calibrateEveryDays } = rulesOf(sensor);
+  return everyDays === null || sensor.calibrated_at === null
+    ? null
+    : sensor.calibrated_at + everyDays * 86_400_000;
+}
+
 type Connection = Kysely<SystemsTables> | Transaction<SystemsTables>;
 
 @Injectable()
@@ -113,6 +166,10 @@ export class SystemsRepository {
 
   async change(id: string, change: SystemChange): Promise<void> {
     await this.database.updateTable('systems').set(change).where('id', '=', id).execute();
+  }
+
+  async changeSensor(number: number, change: SensorChange): Promise<void> {
+    await this.database.updateTable('sensors').set(change).where('number', '=', number).execute();
   }
 
   list(): Promise<SystemRow[]> {
@@ -135,10 +192,6 @@ export class SystemsRepository {
       .where('system_id', '=', systemId)
       .orderBy('number')
       .execute();
-  }
-
-  async changeSensor(number: number, change: Pick<SensorRow, 'device_id' | 'place'>): Promise<void> {
-    await this.database.updateTable('sensors').set(change).where('number', '=', number).execute();
   }
 
   actuators(systemId: string): Promise<ActuatorRow[]> {

@@ -4,10 +4,11 @@ import { KeysService } from '../platform/auth/keys.service.js';
 import { Clock, isoTime } from '../platform/clock.js';
 import { Events } from '../platform/events.js';
 import { ProblemType } from '../platform/http/problem.js';
+import { refuseFields } from '../platform/http/validation.pipe.js';
 import { ACTUATOR_KINDS } from './actuators.js';
 import { CROPS, type Profile, rangesFor, type Ranges, SPECIES } from './profiles.js';
 import type { ChangeSensor } from './devices.dto.js';
-import { factsOf } from './quantities.js';
+import { factsOf, type Quantity } from './quantities.js';
 import type {
   Actuator,
   ChangeSystem,
@@ -26,11 +27,13 @@ import { type SystemView, SystemViews } from './system-views.js';
 import {
   type ActuatorRow,
   type Parts,
+  calibrationDueAt,
   type SensorRow,
+  type SensorRules,
   type SystemRow,
   SystemsRepository,
 } from './systems.repository.js';
-import { CAMERA, type Template, TEMPLATES } from './templates.js';
+import { CAMERA, DERIVED_DEVICE, type Template, TEMPLATES } from './templates.js';
 
 export const SYSTEM_NOT_FOUND = new ProblemType('SYSTEM.NOT_FOUND', 404, 'There is no such system');
 export const SYSTEM_TAKEN = new ProblemType('SYSTEM.TAKEN', 409, 'There is a system of this id already');
@@ -40,6 +43,11 @@ export const PART_TAKEN = new ProblemType(
   'The system has a part of this id already',
 );
 export const DEVICE_NOT_FOUND = new ProblemType('DEVICE.NOT_FOUND', 404, 'The system has no such device');
+export const SENSOR_CALIBRATED = new ProblemType(
+  'SENSOR.CALIBRATED',
+  409,
+  'The sensor has been calibrated as it is; a probe that reports otherwise is another sensor',
+);
 export const SENSOR_NOT_FOUND = new ProblemType('SENSOR.NOT_FOUND', 404, 'The system has no such sensor');
 
 @Injectable()
@@ -95,6 +103,9 @@ export class SystemsService implements OnApplicationShutdown {
     };
     await this.repository.change(id, change);
     this.events.emit('system.parts-changed', { systemId: id });
+    if (change.altitude_m !== before.altitude_m) {
+      this.events.emit('system.altitude-changed', { systemId: id });
+    }
     if (change.time_zone !== before.time_zone) {
       this.events.emit('system.time-zone-changed', { systemId: id, timeZone: change.time_zone });
     }
@@ -120,6 +131,12 @@ export class SystemsService implements OnApplicationShutdown {
     return this.views.get(systemId);
   }
 
+  /** The same, as it is in the database now. @throws SYSTEM_NOT_FOUND */
+  currentView(systemId: string): SystemView | Promise<SystemView> {
+    this.views.forget(systemId);
+    return this.views.get(systemId);
+  }
+
   async describe(id: string): Promise<SystemWithParts> {
     const system = await this.find(id);
     const [devices, sensors, actuators] = await Promise.all([
@@ -130,7 +147,7 @@ export class SystemsService implements OnApplicationShutdown {
     return {
       ...asSystem(system),
       devices: devices.map(({ id, name }) => ({ id, name })),
-      sensors: sensors.map(asSensor),
+      sensors: sensors.map((sensor) => asSensor(sensor, this.clock.now())),
       actuators: actuators.map(asActuator),
     };
   }
@@ -145,10 +162,55 @@ export class SystemsService implements OnApplicationShutdown {
 
   async addSensor(systemId: string, request: CreateSensor): Promise<Sensor> {
     await this.findDevice(systemId, request.deviceId);
-    const { id, deviceId, quantity, place } = request;
-    const row = { system_id: systemId, id, device_id: deviceId, quantity, place };
+    const { id, deviceId, quantity, place, rawUnit, temperatureCompensated } = request;
+    checkCompensation(quantity, temperatureCompensated);
+    const row = {
+      system_id: systemId,
+      id,
+      device_id: deviceId,
+      quantity,
+      place,
+      raw_unit: rawUnit ?? null,
+      is_compensated: temperatureCompensated === false ? 0 : 1,
+    };
     await this.addPart(systemId, id, { sensors: [row] });
-    return asSensor(row);
+    return this.describeSensor(systemId, id);
+  }
+
+  /** @throws SENSOR_NOT_FOUND, DEVICE_NOT_FOUND, SENSOR_CALIBRATED */
+  async changeSensor(systemId: string, sensorId: string, request: ChangeSensor): Promise<Sensor> {
+    const sensor = await this.findSensor(systemId, sensorId);
+    const { deviceId, place, rawUnit, temperatureCompensated } = request;
+    if (deviceId) await this.findDevice(systemId, deviceId);
+    checkCompensation(sensor.quantity, temperatureCompensated);
+    const change = {
+      device_id: deviceId ?? sensor.device_id,
+      place: place ?? sensor.place,
+      raw_unit: rawUnit === undefined ? sensor.raw_unit : rawUnit,
+      is_compensated:
+        temperatureCompensated === undefined ? sensor.is_compensated : Number(temperatureCompensated),
+    };
+    const isOther = change.raw_unit !== sensor.raw_unit || change.is_compensated !== sensor.is_compensated;
+    if (isOther && sensor.curves !== '[]') throw SENSOR_CALIBRATED.happened();
+    await this.repository.changeSensor(sensor.number, change);
+    this.sensorChanged(systemId);
+    return this.describeSensor(systemId, sensorId);
+  }
+
+  async setRules(systemId: string, sensorId: string, rules: SensorRules): Promise<SensorRow> {
+    const sensor = await this.findSensor(systemId, sensorId);
+    await this.repository.changeSensor(sensor.number, { rules: JSON.stringify(rules) });
+    this.sensorChanged(systemId);
+    return this.findSensor(systemId, sensorId);
+  }
+
+  async describeSensor(systemId: string, sensorId: string): Promise<Sensor> {
+    return asSensor(await this.findSensor(systemId, sensorId), this.clock.now());
+  }
+
+  /** What its readings are judged by is another: this process knows at once, others within five seconds. */
+  sensorChanged(systemId: string): void {
+    this.events.emit('system.parts-changed', { systemId });
   }
 
   async addActuator(systemId: string, request: CreateActuator): Promise<Actuator> {
@@ -157,19 +219,6 @@ export class SystemsService implements OnApplicationShutdown {
     const row = { system_id: systemId, id, device_id: deviceId, kind, place };
     await this.addPart(systemId, id, { actuators: [row] });
     return asActuator(row);
-  }
-
-  /** @throws SENSOR_NOT_FOUND, DEVICE_NOT_FOUND */
-  async changeSensor(systemId: string, sensorId: string, request: ChangeSensor): Promise<Sensor> {
-    const before = await this.findSensor(systemId, sensorId);
-    if (request.deviceId) await this.findDevice(systemId, request.deviceId);
-    const change = {
-      device_id: request.deviceId ?? before.device_id,
-      place: request.place ?? before.place,
-    };
-    await this.repository.changeSensor(before.number, change);
-    this.events.emit('system.parts-changed', { systemId });
-    return asSensor({ ...before, ...change });
   }
 
   sensors(systemId: string): Promise<SensorRow[]> {
@@ -201,6 +250,22 @@ export class SystemsService implements OnApplicationShutdown {
       this.events.emit('system.parts-changed', { systemId });
     }
     return (await this.repository.sensors(systemId)).filter((sensor) => sensor.device_id === CAMERA.id);
+  }
+
+  /**
+   * What is derived needs sensors to put its figures in; a system gets each when there is something to derive it from.
+   * @returns all sensors: without those whose names other devices had taken already.
+   */
+  async ensureDerived(
+    systemId: string,
+    wanted: { quantity: Quantity; place: string }[],
+  ): Promise<SensorRow[]> {
+    const sensors = wanted.map(({ quantity, place }) => ({ id: quantity, quantity, place }));
+    const device = { ...DERIVED_DEVICE, sensors, actuators: [] };
+    if (sensors.length > 0 && (await this.repository.insertParts(partsOf(systemId, [device]))) > 0) {
+      this.sensorChanged(systemId);
+    }
+    return this.repository.sensors(systemId);
   }
 
   async ranges(systemId: string): Promise<Ranges> {
@@ -265,13 +330,30 @@ const asSystem = (row: SystemRow): System => ({
   createdAt: isoTime(row.created_at),
 });
 
-const asSensor = (row: Omit<SensorRow, 'number'>): Sensor => ({
-  id: row.id,
-  deviceId: row.device_id,
-  quantity: row.quantity,
-  unit: factsOf(row.quantity).unit,
-  place: row.place,
-});
+const asSensor = (row: SensorRow, now: number): Sensor => {
+  const dueAt = calibrationDueAt(row);
+  return {
+    id: row.id,
+    deviceId: row.device_id,
+    quantity: row.quantity,
+    unit: factsOf(row.quantity).unit,
+    place: row.place,
+    rawUnit: row.raw_unit,
+    ...(row.quantity === CONDUCTIVITY && { temperatureCompensated: row.is_compensated === 1 }),
+    calibratedAt: row.calibrated_at === null ? null : isoTime(row.calibrated_at),
+    calibrationDueAt: dueAt === null ? null : isoTime(dueAt),
+    calibrationDue: dueAt !== null && dueAt <= now,
+  };
+};
+
+const CONDUCTIVITY = 'electrical-conductivity';
+
+function checkCompensation(quantity: Quantity, temperatureCompensated: boolean | undefined): void {
+  if (temperatureCompensated === undefined || quantity === CONDUCTIVITY) return;
+  const field = 'temperatureCompensated';
+  const message = `${field} is for ${CONDUCTIVITY} only`;
+  throw refuseFields([{ field, code: 'quantity', message }]);
+}
 
 const asActuator = (row: ActuatorRow): Actuator => ({
   id: row.id,

@@ -25,6 +25,9 @@ export const CAMERA: TemplateDevice = {
   actuators: [],
 };
 
+/** What is computed hangs on a device of its own, which nothing reports for. */
+export const DERIVED_DEVICE = { id: 'derived', name: 'Derived quantities' };
+
 const WATER: TemplateDevice = {
   id: 'water',
   name: 'Water controller',
