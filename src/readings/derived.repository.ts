@@ -1,11 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { type Kysely, sql, type Transaction } from 'kysely';
+import type { Pool } from 'pg';
 
-import { DATABASE, type Migrations } from '../platform/database/database.module.js';
+import { DATABASE, type Migrations, POSTGRES_POOL } from '../platform/database/database.module.js';
 import { kindOf } from '../platform/database/kind.js';
 import { takeTurn } from '../platform/database/turn.js';
 import type { SensorRow } from '../systems/systems.repository.js';
 import { MINUTE_MS, type Sample } from './derivations.js';
+import { PartitionedReadings } from './partitions.js';
 import type { ReadingRow, ReadingsTables } from './readings.schema.js';
 import { rebuildRollups } from './rollups.js';
 
@@ -54,7 +56,19 @@ const ROWS_PER_STATEMENT = 500;
 
 @Injectable()
 export class DerivedRepository {
-  constructor(@Inject(DATABASE) private readonly database: Kysely<DerivedTables>) {}
+  private readonly partitions: PartitionedReadings | undefined;
+
+  constructor(
+    @Inject(DATABASE) private readonly database: Kysely<DerivedTables>,
+    @Inject(POSTGRES_POOL) pool: Pool | undefined,
+  ) {
+    this.partitions = pool && new PartitionedReadings(pool);
+  }
+
+  /** Makes room for readings of this time; before a transaction that writes them. */
+  async makeRoom(at: number): Promise<void> {
+    await this.partitions?.ensure(Float64Array.of(at));
+  }
 
   /**
    * Turns the marks that readings leave into stretches to derive, both in one transaction: a mark that is made meanwhile
@@ -145,15 +159,10 @@ export class DerivedRepository {
   }
 
   /** When the first reading of any of these sensors was observed within a stretch. */
-  async firstWithin(
-    transaction: DerivedTransaction,
-    sensors: number[],
-    from: number,
-    to: number,
-  ): Promise<number | undefined> {
+  async firstWithin(sensors: number[], from: number, to: number): Promise<number | undefined> {
     const firsts = [];
     for (const sensor of sensors) {
-      const row = await transaction
+      const row = await this.database
         .selectFrom('readings')
         .select('observed_at')
         .where('sensor_number', '=', sensor)

@@ -10,12 +10,14 @@ import { Clock } from '../platform/clock.js';
 import { Events } from '../platform/events.js';
 import { localDayOf } from '../platform/local-time.js';
 import { LOGGER } from '../platform/logging.js';
+import { DevicesService } from '../systems/devices.service.js';
 import { degreeDays } from '../systems/equations.js';
 import { CROPS } from '../systems/profiles.js';
 import { factsOf, type Quantity } from '../systems/quantities.js';
 import { rulesOf, type SensorRow, type SystemRow } from '../systems/systems.repository.js';
 import { SYSTEM_NOT_FOUND, SystemsService } from '../systems/systems.service.js';
 import { Problem } from '../platform/http/problem.js';
+import { DERIVED_DEVICE } from '../systems/templates.js';
 import {
   DEGREE_DAYS,
   type Derivation,
@@ -64,6 +66,7 @@ export class DeriverService implements OnApplicationBootstrap, BeforeApplication
   constructor(
     private readonly repository: DerivedRepository,
     private readonly systems: SystemsService,
+    private readonly devices: DevicesService,
     private readonly clock: Clock,
     private readonly events: Events,
     @Inject(LOGGER) private readonly logger: Logger,
@@ -136,14 +139,23 @@ export class DeriverService implements OnApplicationBootstrap, BeforeApplication
   }
 
   private async advance(stretch: PendingDerivation): Promise<void> {
-    const plan = await this.planFor(stretch.system_id);
+    const { system_id: systemId, from_at: from, to_at: to } = stretch;
+    const plan = await this.planFor(systemId);
+    const inputs = plan ? [...plan.inputOf.values()].map(({ number }) => number) : [];
+    const first = await this.repository.firstWithin(inputs, from, to);
     const receivedAt = this.clock.now();
+    if (plan && first !== undefined) {
+      await this.repository.makeRoom(localDayOf(first, plan.system.time_zone).from);
+    }
     const advanced = await this.repository.advance(stretch, (transaction) =>
-      plan ? this.step(transaction, stretch, plan, receivedAt) : nothingToDo(stretch),
+      plan && first !== undefined
+        ? this.step(transaction, plan, first, to, receivedAt)
+        : Promise.resolve({ doneTo: to, result: [] }),
     );
     const sensors = advanced?.result ?? [];
     if (sensors.length === 0) return;
-    this.events.emit('readings.committed', { systemIds: [stretch.system_id], sensors, receivedAt });
+    this.devices.seen(systemId, DERIVED_DEVICE.id, { at: receivedAt });
+    this.events.emit('readings.committed', { systemIds: [systemId], sensors, receivedAt });
   }
 
   /** What can be derived for a system: whatever has all of its inputs, and each of them has reported. */
@@ -177,13 +189,11 @@ export class DeriverService implements OnApplicationBootstrap, BeforeApplication
   /** A day of it, from the first reading on. @returns the sensors of which anything has become another. */
   private async step(
     transaction: DerivedTransaction,
-    { from_at: from, to_at: to }: PendingDerivation,
     plan: Plan,
+    first: number,
+    to: number,
     receivedAt: number,
   ): Promise<{ doneTo: number; result: number[] }> {
-    const inputs = [...plan.inputOf.values()].map(({ number }) => number);
-    const first = await this.repository.firstWithin(transaction, inputs, from, to);
-    if (first === undefined) return { doneTo: to, result: [] };
     const begin = first - (first % MINUTE_MS);
     const doneTo = Math.min(to, begin + DAY_MS - 1);
     const changed: number[] = [];
@@ -261,9 +271,6 @@ interface Plan {
   outputOf: Map<Quantity, SensorRow>;
   possible: Set<Quantity>;
 }
-
-const nothingToDo = (stretch: PendingDerivation): Promise<{ doneTo: number; result: number[] }> =>
-  Promise.resolve({ doneTo: stretch.to_at, result: [] });
 
 const staleAfterMsOf = (sensor: Pick<SensorRow, 'quantity' | 'rules'>): number =>
   rulesOf(sensor).staleAfterMs ?? factsOf(sensor.quantity).staleAfterMs;
