@@ -402,6 +402,37 @@ describe.each(STORES)('on %s', (kind) => {
     });
   });
 
+  describe('the status', () => {
+    const of = async (system: string, sensor: string): Promise<any> =>
+      (await server.get(`${system}/status`)).body.sensors.find((each: any) => each.sensor === sensor);
+
+    it('names two sensors that contradict one another', async () => {
+      const system = await newSystem();
+      const spare = { id: 'spare-ph', deviceId: 'water', quantity: 'ph', place: 'tank' };
+      expect((await server.post(`${system}/sensors`, spare)).status).toBe(201);
+      const now = Date.now() - 1000;
+      await post(system, 'ph', [[now, 7]]);
+      await post(system, 'spare-ph', [[now, 7.2]]);
+      expect((await server.get(`${system}/status`)).body.disagreements).toEqual([]);
+      await post(system, 'spare-ph', [[now + 1, 7.4]]);
+      expect((await server.get(`${system}/status`)).body.disagreements).toEqual([
+        { quantity: 'ph', place: 'tank', sensors: ['ph', 'spare-ph'], difference: 0.4, tolerance: 0.3 },
+      ]);
+    });
+
+    it("goes by the sensor's own idea of what is stale", async () => {
+      const system = await newSystem();
+      await post(system, 'ph', [[Date.now() - 20 * MINUTE, 7]]);
+      expect(await of(system, 'ph')).toMatchObject({ condition: 'stale', staleAfterSeconds: 600 });
+      await server.request('PUT', `${system}/sensors/ph/rules`, { staleAfterSeconds: 3600 });
+      expect(await of(system, 'ph')).toMatchObject({
+        condition: 'fresh',
+        staleAfterSeconds: 3600,
+        calibrationDue: false,
+      });
+    });
+  });
+
   describe('another replica, which has not heard of a change yet', () => {
     it('takes readings by the old rules, and they are judged again by the new ones', async () => {
       const system = await newSystem();

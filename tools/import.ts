@@ -256,7 +256,10 @@ function countVerdicts(tally: Tally, { readings, said }: Batch, verdicts: Verdic
     else if (outcome === 'refused')
       countCell(tally, sensor, 'refused', error?.code ?? 'no reason given', observedAt);
     else if (quality === 'good') countCell(tally, sensor, 'stored good', '');
-    else countCell(tally, sensor, 'stored bad', `${reasons.join(', ') || (quality ?? 'unknown')}${note}`);
+    else {
+      const fate = quality === 'suspect' ? 'stored suspect' : 'stored bad';
+      countCell(tally, sensor, fate, `${reasons.join(', ') || (quality ?? 'unknown')}${note}`);
+    }
   });
 }
 

@@ -4,7 +4,8 @@ import type { Counter } from 'prom-client';
 import { Brain } from '../brain/brain.module.js';
 import { Clock, isoTime } from '../platform/clock.js';
 import type { PageQuery } from '../platform/http/page.js';
-import { ProblemType, REQUEST_INVALID } from '../platform/http/problem.js';
+import { ProblemType } from '../platform/http/problem.js';
+import { refuseFields } from '../platform/http/validation.pipe.js';
 import { Metrics } from '../platform/metrics/metrics.js';
 import type { SensorStatus, SystemStatus } from '../readings/readings.dto.js';
 import { primarySensor, ReadingsService } from '../readings/readings.service.js';
@@ -90,10 +91,7 @@ export class ControlService {
   async evaluate({ inputs, species, crop }: Evaluate): Promise<FuzzyEvaluation> {
     if (crop && !species) {
       const message = 'crop needs a species beside it';
-      throw REQUEST_INVALID.happened({
-        detail: message,
-        errors: [{ field: 'crop', code: 'dependent', message }],
-      });
+      throw refuseFields([{ field: 'crop', code: 'dependent', message }]);
     }
     const request = species ? { inputs, ranges: rangesFor(species, crop) } : { inputs };
     return (await this.brain.ask(FUZZY_CONTROLLER, request)).reply;

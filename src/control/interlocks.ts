@@ -1,5 +1,6 @@
 import { ACTUATOR_KINDS, type ActuatorKind } from '../systems/actuators.js';
 import type { Ranges } from '../systems/profiles.js';
+import { AMMONIA_ALARM, RUN_DRY_PERCENT } from '../systems/safety-limits.js';
 import type { ControllerInputs } from './fuzzy-controller.script.js';
 
 /** What is known for sure: good and fresh readings only. A quantity that is missing here is unknown. */
@@ -24,12 +25,8 @@ export interface Disposition {
   interlocks: Interlock[];
 }
 
-/** Below this a circulation pump would run dry; per cent of the normal level, this project's own. */
-export const RUN_DRY_PERCENT = 20;
 /** Fish in a tank need some air at any time; per cent, this project's own. */
 export const LEAST_AIR_PERCENT = 30;
-/** Un-ionised ammonia, mg/L as nitrogen, from which feed only adds to the harm. */
-export const AMMONIA_ALARM = 0.05;
 
 type Rule = (percent: number, facts: Facts) => [percent: number, code: string, reason: string] | undefined;
 

@@ -1,4 +1,5 @@
 import type { Range, Ranges } from '../systems/profiles.js';
+import { AMMONIA_ALARM, RUN_DRY_PERCENT } from '../systems/safety-limits.js';
 import { type ClassifiedReading, isUsable, type Level } from './perceptron-notifications.script.js';
 
 export interface HardLimit {
@@ -12,11 +13,8 @@ export interface HardLimit {
 
 /** mg/L as nitrogen; Emerson 1975 gives the share, these levels are the usual ones for fish in fresh water. */
 export const AMMONIA_RANGE: Range = { best: [null, 0.02], vital: [null, 0.2] };
-const AMMONIA_ALARM = 0.05;
 /** A pH this far outside of the vital range kills; nearer, it wears down. This project's own. */
 const DEADLY_PH_MARGIN = 1;
-/** Per cent of the normal level: the pump is about to run dry. */
-const NO_WATER = 20;
 
 /** What each quantity's breach means: the level below the vital range, and above it. */
 const BREACHES: Record<string, [below: Level, above: Level]> = {
@@ -60,5 +58,5 @@ function breaches(quantity: string, value: number, { vital: [low, high] }: Range
 
 function deadly(quantity: string, value: number, limit: number): boolean {
   if (quantity === 'ph') return Math.abs(value - limit) >= DEADLY_PH_MARGIN;
-  return quantity === 'water-level' && value < NO_WATER;
+  return quantity === 'water-level' && value < RUN_DRY_PERCENT;
 }

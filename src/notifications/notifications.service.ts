@@ -158,13 +158,13 @@ export class NotificationsService {
     const { sensors, unionisedAmmonia } = await this.readings.status(systemId);
     const rates = await this.readings.ratesPerHour(systemId);
     const readings: ClassifiedReading[] = sensors
-      .filter((status) => status.reading !== null)
-      .map(({ sensor, quantity, reading, ageSeconds }) => ({
+      .filter(({ reading, quantity }) => reading !== null && !factsOf(quantity).isDerived)
+      .map(({ sensor, quantity, reading, ageSeconds, staleAfterSeconds }) => ({
         quantity,
         value: reading!.value,
         quality: reading!.quality,
         ageSeconds: ageSeconds!,
-        staleAfterSeconds: staleAfterSeconds(quantity),
+        staleAfterSeconds,
         ratePerHour: rates.get(sensor) ?? null,
       }));
     if (readings.length === 0) throw NO_READINGS.happened();
@@ -236,8 +236,7 @@ const severity = (level: Level): number => LEVELS.indexOf(level);
 const worst = (levels: Level[]): Level => levels.reduce((a, b) => (severity(b) > severity(a) ? b : a));
 const isAlarming = (level: Level): boolean => severity(level) >= severity('warning');
 
-const staleAfterSeconds = (quantity: string): number =>
-  factsOf(quantity === AMMONIA ? 'total-ammonia-nitrogen' : (quantity as Quantity)).staleAfterMs / 1000;
+const staleAfterSeconds = (quantity: string): number => factsOf(quantity as Quantity).staleAfterMs / 1000;
 
 /** The breached limits, or what the perceptron found worst where none is. */
 function causesOf({ hardLimits, perceptron }: Classification): string[] {

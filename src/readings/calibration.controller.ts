@@ -1,5 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, ParseIntPipe, Post } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiParam, ApiTags } from '@nestjs/swagger';
 
 import { AllowedFrom } from '../platform/auth/access.js';
 import { REQUEST_INVALID } from '../platform/http/problem.js';
@@ -114,6 +114,7 @@ export class CalibrationController {
 
   /** Bring back an earlier calibration; number 0 is none at all. */
   @Post('calibrations/:number/restorations')
+  @ApiParam({ name: 'number', example: 2, type: Number })
   @AllowedFrom('operator')
   @InSystem()
   @OfSensor()

@@ -13,8 +13,8 @@ import { LOGGER } from '../platform/logging.js';
 import { DevicesService } from '../systems/devices.service.js';
 import { degreeDays } from '../systems/equations.js';
 import { CROPS } from '../systems/profiles.js';
-import { factsOf, type Quantity } from '../systems/quantities.js';
-import { rulesOf, type SensorRow, type SystemRow } from '../systems/systems.repository.js';
+import type { Quantity } from '../systems/quantities.js';
+import { type SensorRow, staleAfterMsOf, type SystemRow } from '../systems/systems.repository.js';
 import { SYSTEM_NOT_FOUND, SystemsService } from '../systems/systems.service.js';
 import { Problem } from '../platform/http/problem.js';
 import { DERIVED_DEVICE } from '../systems/templates.js';
@@ -271,9 +271,6 @@ interface Plan {
   outputOf: Map<Quantity, SensorRow>;
   possible: Set<Quantity>;
 }
-
-const staleAfterMsOf = (sensor: Pick<SensorRow, 'quantity' | 'rules'>): number =>
-  rulesOf(sensor).staleAfterMs ?? factsOf(sensor.quantity).staleAfterMs;
 
 /** A reading decides what is derived until the next of its sensor comes, or it is stale. */
 function stretchesOf(dirty: Dirty[]): PendingDerivation[] {

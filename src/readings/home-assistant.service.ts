@@ -6,7 +6,7 @@ import { CONFIG, type Config } from '../platform/config.js';
 import { Events } from '../platform/events.js';
 import { LOGGER } from '../platform/logging.js';
 import { Mqtt } from '../platform/mqtt/mqtt.js';
-import { factsOf } from '../systems/quantities.js';
+import { staleAfterMsOf } from '../systems/systems.repository.js';
 import { SystemsService } from '../systems/systems.service.js';
 import { announcement, type Entity, sensorEntity } from './home-assistant.js';
 import { availabilityTopic, stateTopic } from './protocols/mqtt-topics.js';
@@ -151,7 +151,7 @@ export class HomeAssistantService implements OnModuleInit, OnApplicationShutdown
       const sensor = sensorsByNumber.get(number)!;
       const reading = newest.get(number);
       if (!reading) continue;
-      const isFresh = this.clock.now() - reading.observed_at <= factsOf(sensor.quantity).staleAfterMs;
+      const isFresh = this.clock.now() - reading.observed_at <= staleAfterMsOf(sensor);
       // What is late is history.
       if (!isFresh) continue;
       const says = reading.quality === 0 ? String(reading.value) : UNKNOWN;

@@ -1,5 +1,5 @@
-import { type Quantity, QUANTITIES } from '../systems/quantities.js';
-import type { SensorRow, SystemRow } from '../systems/systems.repository.js';
+import type { Quantity } from '../systems/quantities.js';
+import { type SensorRow, staleAfterMsOf, type SystemRow } from '../systems/systems.repository.js';
 import { availabilityTopic, stateTopic } from './protocols/mqtt-topics.js';
 
 /** What Home Assistant is told of one entity (its documentation of MQTT discovery has the fields). */
@@ -50,13 +50,13 @@ const FACTS: Record<Quantity, HomeAssistantFacts> = {
   'degree-days': { unit: '°C·d', icon: 'mdi:thermometer-lines' },
 };
 
-export const sensorEntity = ({ system_id, id, device_id, quantity }: SensorRow): Entity => ({
-  id,
-  deviceId: device_id,
-  stateTopic: stateTopic(system_id, id),
-  name: titleOf(id),
-  ...FACTS[quantity],
-  expireAfterSeconds: Math.ceil(QUANTITIES[quantity].staleAfterMs / 1000),
+export const sensorEntity = (sensor: SensorRow): Entity => ({
+  id: sensor.id,
+  deviceId: sensor.device_id,
+  stateTopic: stateTopic(sensor.system_id, sensor.id),
+  name: titleOf(sensor.id),
+  ...FACTS[sensor.quantity],
+  expireAfterSeconds: Math.ceil(staleAfterMsOf(sensor) / 1000),
 });
 
 /** `water-temperature` is "Water temperature". */

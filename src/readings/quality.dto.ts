@@ -118,7 +118,7 @@ export class Rules {
   /** @example 600 */
   staleAfterSeconds: number;
 
-  /** @example null */
+  /** @example 30 */
   calibrateEveryDays: number | null;
 }
 

@@ -118,7 +118,7 @@ export class Reading {
   receivedAt: string;
 
   /**
-   * The usable value; null unless the quality is good.
+   * The calibrated value; null where the quality is bad. Only a good one is acted on.
    * @example 26.4
    */
   value: number | null;
@@ -265,8 +265,44 @@ export class SensorStatus {
   /** @example 12 */
   ageSeconds: number | null;
 
+  /**
+   * From this age on a reading of it is stale.
+   * @example 600
+   */
+  staleAfterSeconds: number;
+
+  /**
+   * It should be calibrated again.
+   * @example false
+   */
+  calibrationDue: boolean;
+
   /** The newest reading. */
   reading: Reading | null;
+}
+
+export class DisagreementView {
+  /** @example ph */
+  @ApiProperty({ enum: QUANTITY_NAMES })
+  quantity: Quantity;
+
+  /** @example tank */
+  place: string;
+
+  /**
+   * The one that says least, and the one that says most.
+   * @example ["ph", "spare-ph"]
+   */
+  sensors: string[];
+
+  /** @example 0.42 */
+  difference: number;
+
+  /**
+   * By how much two sensors of the quantity may differ.
+   * @example 0.3
+   */
+  tolerance: number;
 }
 
 export class Derived {
@@ -291,6 +327,9 @@ export class SystemStatus {
   at: string;
 
   sensors: SensorStatus[];
+
+  /** Good and fresh sensors of one quantity at one place that contradict one another: one of them is wrong. */
+  disagreements: DisagreementView[];
 
   /** Un-ionised ammonia as nitrogen; null where an input is not good and fresh. Toxic from 0.2 mg/L. */
   unionisedAmmonia: Derived | null;

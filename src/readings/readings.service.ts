@@ -3,10 +3,12 @@ import { Injectable } from '@nestjs/common';
 import { Clock, isoTime } from '../platform/clock.js';
 import { HealthRegistry } from '../platform/health/health.registry.js';
 import { REQUEST_INVALID } from '../platform/http/problem.js';
+import { refuseFields } from '../platform/http/validation.pipe.js';
 import { factsOf, type Quantity } from '../systems/quantities.js';
-import type { SensorRow } from '../systems/systems.repository.js';
+import { calibrationDueAt, type SensorRow, staleAfterMsOf } from '../systems/systems.repository.js';
 import { SystemsService } from '../systems/systems.service.js';
 import { pressureAt, saturatedOxygen, unionisedAmmoniaFraction } from '../systems/equations.js';
+import { disagreements } from './disagreements.js';
 import { namesOf, QUALITIES } from './quality.js';
 import {
   type BucketsQuery,
@@ -89,6 +91,7 @@ export class ReadingsService {
       systemId,
       at: isoTime(now),
       sensors: statuses,
+      disagreements: disagreementsAmong(statuses),
       unionisedAmmonia: unionisedAmmoniaOf(statuses),
       oxygenSaturation: oxygenSaturationOf(statuses, pressureAt(system.altitude_m)),
     };
@@ -109,10 +112,8 @@ export class ReadingsService {
     const to = range.to ? Date.parse(range.to) : this.clock.now();
     const from = range.from ? Date.parse(range.from) : to - DAY_MS;
     if (from > to) {
-      throw REQUEST_INVALID.happened({
-        detail: 'from is after to',
-        errors: [{ field: 'from', code: 'order', message: `from must not be after ${isoTime(to)}` }],
-      });
+      const message = `from must not be after ${isoTime(to)}`;
+      throw refuseFields([{ field: 'from', code: 'order', message }]);
     }
     return { from, to };
   }
@@ -130,6 +131,17 @@ function freshValues(statuses: SensorStatus[], quantities: Quantity[]): number[]
   const found = quantities.map((quantity) => primarySensor(statuses, quantity));
   if (!found.every((status) => status?.condition === 'fresh')) return undefined;
   return found.map((status) => status!.reading!.value!);
+}
+
+/** Of those that are worth listening to. */
+function disagreementsAmong(statuses: SensorStatus[]): SystemStatus['disagreements'] {
+  const heard = statuses.flatMap(({ sensor, quantity, place, condition, reading }) =>
+    condition === 'fresh' ? [{ sensor, quantity, place, value: reading!.value! }] : [],
+  );
+  return disagreements(heard).map(({ difference, ...rest }) => ({
+    ...rest,
+    difference: round(difference, 5),
+  }));
 }
 
 function unionisedAmmoniaOf(statuses: SensorStatus[]): Derived | null {
@@ -158,10 +170,20 @@ function oxygenSaturationOf(statuses: SensorStatus[], pressureKpa: number): Deri
 
 function statusOf(sensor: SensorRow, newest: ReadingRow | undefined, now: number): SensorStatus {
   const { sensor: id, quantity, unit } = labelOf(sensor);
-  const label = { sensor: id, quantity, place: sensor.place, unit };
+  const dueAt = calibrationDueAt(sensor);
+  const calibrationDue = dueAt !== null && dueAt <= now;
+  const staleAfterMs = staleAfterMsOf(sensor);
+  const label = {
+    sensor: id,
+    quantity,
+    place: sensor.place,
+    unit,
+    staleAfterSeconds: staleAfterMs / 1000,
+    calibrationDue,
+  };
   if (!newest) return { ...label, condition: 'silent', ageSeconds: null, reading: null };
   const ageMs = Math.max(0, now - newest.observed_at);
-  const isStale = ageMs > factsOf(quantity).staleAfterMs;
+  const isStale = ageMs > staleAfterMs;
   const condition = newest.quality !== 0 ? 'bad' : isStale ? 'stale' : 'fresh';
   return { ...label, condition, ageSeconds: Math.round(ageMs / 1000), reading: asReading(newest) };
 }

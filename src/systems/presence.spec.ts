@@ -7,7 +7,7 @@ import type { SensorRow } from './systems.repository.js';
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
 const measuring = (...quantities: Quantity[]) =>
-  quantities.map((quantity, number) => ({ number, quantity }) as SensorRow);
+  quantities.map((quantity, number) => ({ number, quantity, rules: '{}' }) as SensorRow);
 
 describe('a device', () => {
   it('may be silent until the first of its readings is stale', () => {

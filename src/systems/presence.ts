@@ -1,5 +1,5 @@
 import { factsOf } from './quantities.js';
-import type { SensorRow } from './systems.repository.js';
+import { type SensorRow, staleAfterMsOf } from './systems.repository.js';
 
 /** A device that reports nothing of its own is missed after this. */
 const WITHOUT_SENSORS_MS = 10 * 60_000;
@@ -8,9 +8,9 @@ const GRACE_MS = 60_000;
 
 /** How long a device may be silent: until the first of its readings is stale. */
 export function mayBeSilentForMs(sensors: Iterable<SensorRow>): number {
-  const stale = Array.from(sensors, ({ quantity }) => factsOf(quantity))
-    .filter(({ isDerived }) => !isDerived)
-    .map(({ staleAfterMs }) => staleAfterMs);
+  const stale = Array.from(sensors)
+    .filter(({ quantity }) => !factsOf(quantity).isDerived)
+    .map(staleAfterMsOf);
   return stale.length > 0 ? Math.min(...stale) : WITHOUT_SENSORS_MS;
 }
 

@@ -1,5 +1,4 @@
 import { IsBoolean, IsIn, IsInt, IsOptional, IsString, Length, Max, Min } from 'class-validator';
-import { ApiProperty } from '@nestjs/swagger';
 
 import { IsSlug } from '../platform/http/slug.js';
 import { IsTimeZone } from '../platform/http/time-zone.js';

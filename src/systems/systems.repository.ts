@@ -146,6 +146,10 @@ export function judgingOf(sensor: SensorRow): {
   };
 }
 
+/** After this its newest reading says nothing of now. */
+export const staleAfterMsOf = (sensor: Pick<SensorRow, 'quantity' | 'rules'>): number =>
+  rulesOf(sensor).staleAfterMs ?? factsOf(sensor.quantity).staleAfterMs;
+
 /** When it should be calibrated again; null where it never was, or needs none. */
 export function calibrationDueAt(sensor: SensorRow): number | null {
   const { calibrateEveryDays: everyDays = factsOf(sensor.quantity).calibrateEveryDays } = rulesOf(sensor);

@@ -12,10 +12,10 @@ describe('tally', () => {
     expect(cellsOf(tally, 'nitrate', 'not posted')).toBe(2);
     expect(tableOf(tally)).toBe(
       [
-        'sensor   stored good  stored bad  duplicate  refused  not posted',
-        'ph                12           1          0        0           0',
-        'nitrate            0           0          0        0           2',
-        'all               12           1          0        0           2',
+        'sensor   stored good  stored suspect  stored bad  duplicate  refused  not posted',
+        'ph                12               0           1          0        0           0',
+        'nitrate            0               0           0          0        0           2',
+        'all               12               0           1          0        0           2',
         '',
         'sensor   cells  why',
         'ph           1  stored bad: no-value (inf)',

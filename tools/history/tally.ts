@@ -1,5 +1,12 @@
 /** What became of a cell. */
-export const FATES = ['stored good', 'stored bad', 'duplicate', 'refused', 'not posted'] as const;
+export const FATES = [
+  'stored good',
+  'stored suspect',
+  'stored bad',
+  'duplicate',
+  'refused',
+  'not posted',
+] as const;
 export type Fate = (typeof FATES)[number];
 
 interface Counted {
