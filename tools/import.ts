@@ -4,7 +4,6 @@
  */
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { SingleBar } from 'cli-progress';
 
 import { QUANTITY_NAMES } from '../src/systems/quantities.ts';
 import { Checkpoint } from './history/checkpoint.ts';
@@ -16,6 +15,7 @@ import { spoken, type Survey, survey } from './history/survey.ts';
 import { aligned, countCell, countRefusedRow, emptyTally, type Tally, tableOf } from './history/tally.ts';
 import { type DateOrder, DateRanks, placeTime, readTime, type Zone, zoneNamed } from './history/times.ts';
 import { readCell } from './history/values.ts';
+import { watchProgress } from './progress.ts';
 
 const HELP = `Posts the readings of a CSV file to a running Aquaponia, and goes on where it stopped.
 
@@ -37,7 +37,6 @@ const HELP = `Posts the readings of a CSV file to a running Aquaponia, and goes 
 The key is taken from the environment variable AQUAPONIA_KEY: a device key of the system, or an operator's.`;
 
 const BATCH_READINGS = 1_000;
-const LINE_EVERY_MS = 5_000;
 /** As a shell reports a process that Ctrl-C ended. */
 const INTERRUPTED_EXIT = 130;
 /** What sensors that an import makes hang on. */
@@ -263,24 +262,6 @@ function countVerdicts(tally: Tally, { readings, said }: Batch, verdicts: Verdic
   });
 }
 
-/** A bar where somebody watches; otherwise a line now and then. */
-function watchProgress(total: number, start: number): { at: (rows: number) => void; end: () => void } {
-  if (!process.stderr.isTTY) {
-    let last = Date.now();
-    const at = (rows: number): void => {
-      if (Date.now() - last < LINE_EVERY_MS) return;
-      last = Date.now();
-      say(`${rows} of ${total} rows`);
-    };
-    return { at, end: () => {} };
-  }
-  const bar = new SingleBar({
-    format: '{bar} {percentage} % | {value} of {total} rows | {eta_formatted} left',
-  });
-  bar.start(total, start);
-  return { at: (rows) => bar.update(rows), end: () => bar.stop() };
-}
-
 function introduce({ options, columns, survey: found }: Import): void {
   say(`${options.file}: ${found.rows} rows for the system ${options.systemId} at ${options.url}`);
   say(
@@ -361,7 +342,7 @@ async function main(): Promise<number> {
   if (kept) say(`Going on after row ${kept.rows}, where the last run stopped.`);
   const tally = kept ?? emptyTally(columns.mapped.map(({ sensor }) => sensor));
   let acknowledged = tally.rows;
-  const progress = watchProgress(found.rows, acknowledged);
+  const progress = await watchProgress(found.rows, acknowledged, 'rows');
   const onward = (): string =>
     `${acknowledged} of ${found.rows} rows are in: run the same command again to go on from there (${checkpoint.path}).`;
   try {

@@ -14,7 +14,7 @@ export class PartitionedReadings {
   private readonly made: { from: number; to: number }[] = [];
   private isHypertable: boolean | undefined;
 
-  constructor(private readonly pool: Pool) {}
+  constructor(private readonly pool: Pick<Pool, 'query'>) {}
 
   async ensure(times: Float64Array): Promise<void> {
     for (const at of times) {

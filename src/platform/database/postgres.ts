@@ -123,7 +123,7 @@ function tlsOf(mode: string | null, caCert: string | undefined): pg.ClientConfig
 }
 
 /** Without the user's name and password. */
-function whereOf({ url }: PostgresSettings): string {
+export function whereOf({ url }: PostgresSettings): string {
   const { hostname, port, pathname, searchParams } = new URL(url);
   return `PostgreSQL at ${searchParams.get('host') ?? hostname}:${port || 5432}${pathname}`;
 }

@@ -7,13 +7,13 @@ import { NodeSqliteDatabase } from './node-sqlite.js';
 
 export const databaseFile = (dataDir: string): string => join(dataDir, 'aquaponia.db');
 
-export const kyselyIn = (dataDir: string): Kysely<unknown> =>
-  new Kysely<unknown>({ dialect: new SqliteDialect({ database: openFile(dataDir) }) });
+export const kyselyOverFile = (file: string): Kysely<unknown> =>
+  new Kysely<unknown>({ dialect: new SqliteDialect({ database: new NodeSqliteDatabase(file) }) });
 
-function openFile(dataDir: string): NodeSqliteDatabase {
+export function kyselyIn(dataDir: string): Kysely<unknown> {
   try {
     mkdirSync(dataDir, { recursive: true });
-    return new NodeSqliteDatabase(databaseFile(dataDir));
+    return kyselyOverFile(databaseFile(dataDir));
   } catch (error) {
     const { code, message } = error as { code?: string; message: string };
     if (code === 'ENOSPC' || /disk is full/.test(message)) throw error;
