@@ -45,7 +45,9 @@ describe('a device with a claim code', () => {
     expect(claimed.body.sensors.map(({ id }: any) => id as string)).toContain('ph');
     expect(claimed.body.sensors.every(({ deviceId }: any) => deviceId === 'water')).toBe(true);
     expect(claimed.body.actuators.map(({ id }: any) => id as string)).toContain('heater');
-    const { key, keyId } = claimed.body;
+    const { key, keyId, mqtt } = claimed.body;
+    const topicPrefix = 'aquaponia/greenhouse/';
+    expect(mqtt).toEqual({ host: '127.0.0.1', port: expect.any(Number), username: keyId, topicPrefix });
     expect((await postAs(key, [{ sensor: 'ph', value: 7 }])).body).toMatchObject({ stored: 1 });
     expectProblem(
       await postAs(key, [{ sensor: 'ph', value: 7 }], '/v1/systems/school'),

@@ -197,6 +197,15 @@ describe.each(['sqlite', 'postgres'] as const)('who is there, on %s', (kind) => 
     ]);
   });
 
+  it('is not remembered where there is no such device', async () => {
+    for (let name = 0; name < 5; name += 1) await hears(one, `nobody-${name}`);
+    await one.devices.wentOffline(system, 'nobody-9', 'last-will');
+    const known = (one.devices as unknown as { known: Map<string, Map<string, unknown>> }).known;
+    expect(known.get(system)!.size).toBe(0);
+    await hears(one);
+    expect([...known.get(system)!.keys()]).toEqual(['water']);
+  });
+
   it('comes back for a replica that was not told that it had gone', async () => {
     await hears(one);
     now += 1000;

@@ -4,6 +4,7 @@ import type { Pool } from 'pg';
 import { CONFIG, type Config } from '../platform/config.js';
 import { databaseFile, POSTGRES_POOL } from '../platform/database/database.module.js';
 import { SystemsModule } from '../systems/systems.module.js';
+import { ChartController } from './chart/chart.controller.js';
 import { HomeAssistantService } from './home-assistant.service.js';
 import { Allowance } from './allowance.js';
 import { IngestService } from './ingest.service.js';
@@ -34,6 +35,7 @@ import { SqliteStore } from './sqlite.store.js';
 @Module({
   imports: [SystemsModule],
   controllers: [
+    ChartController,
     ReadingsController,
     SenmlController,
     LineProtocolController,

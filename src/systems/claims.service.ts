@@ -1,11 +1,13 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 
 import { KeysService } from '../platform/auth/keys.service.js';
 import { Clock, isoTime } from '../platform/clock.js';
+import { CONFIG, type Config } from '../platform/config.js';
 import { ProblemType } from '../platform/http/problem.js';
+import { Mqtt } from '../platform/mqtt/mqtt.js';
 import { Attempts } from './attempts.js';
 import { hashOfCode, isSameHash, newClaimCode } from './claim-codes.js';
-import type { ClaimCode, ClaimedDevice } from './devices.dto.js';
+import type { ClaimCode, ClaimedDevice, MqttSettings } from './devices.dto.js';
 import { DevicesRepository } from './devices.repository.js';
 import { SystemsService } from './systems.service.js';
 
@@ -34,7 +36,9 @@ export class ClaimsService {
     private readonly repository: DevicesRepository,
     private readonly systems: SystemsService,
     private readonly keys: KeysService,
+    private readonly mqtt: Mqtt,
     private readonly clock: Clock,
+    @Inject(CONFIG) private readonly config: Config,
   ) {}
 
   /** A code for a device; the one before is void. */
@@ -47,8 +51,12 @@ export class ClaimsService {
     return { code, expiresAt: isoTime(expires_at) };
   }
 
-  /** What is wrong with a code is not said, nor told by the time that it takes. @throws CLAIM_NOT_FOUND, CLAIM_TOO_MANY */
-  async claim(code: string, address: string): Promise<ClaimedDevice> {
+  /**
+   * What is wrong with a code is not said, nor told by the time that it takes.
+   * @param host by which the device has found this server
+   * @throws CLAIM_NOT_FOUND, CLAIM_TOO_MANY
+   */
+  async claim(code: string, address: string, host: string): Promise<ClaimedDevice> {
     this.countAttempt(address);
     const hash = await hashOfCode(code);
     const candidates = await this.repository.claimsByHashPrefix(hash.slice(0, HASH_PREFIX_LENGTH));
@@ -71,7 +79,15 @@ export class ClaimsService {
       key,
       sensors: sensors.filter(own),
       actuators: actuators.filter(own),
+      mqtt: this.mqttFor(systemId, keyId, host),
     };
+  }
+
+  /** A broker elsewhere knows no keys of ours. */
+  private mqttFor(systemId: string, username: string, host: string): MqttSettings | undefined {
+    const plain = this.mqtt.addresses().find((address) => address.startsWith('mqtt://'));
+    if (this.config.mqtt.url !== undefined || plain === undefined) return undefined;
+    return { host, port: Number(new URL(plain).port), username, topicPrefix: `aquaponia/${systemId}/` };
   }
 
   private countAttempt(address: string): void {

@@ -10,9 +10,11 @@ import {
   Patch,
   Post,
   Query,
+  Req,
 } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiParam, ApiTags } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
 
 import { AllowedFrom, Public } from '../platform/auth/access.js';
 import { PageQuery } from '../platform/http/page.js';
@@ -138,7 +140,11 @@ export class DevicesController {
   @Public()
   @RouteConfig({ maxBytesWithoutKey: MAX_CLAIM_BYTES })
   @Fails(REQUEST_INVALID, CLAIM_NOT_FOUND, CLAIM_TOO_MANY)
-  claim(@Body() { code }: ClaimDevice, @Ip() address: string): Promise<ClaimedDevice> {
-    return this.claims.claim(code, address);
+  claim(
+    @Body() { code }: ClaimDevice,
+    @Ip() address: string,
+    @Req() { hostname }: FastifyRequest,
+  ): Promise<ClaimedDevice> {
+    return this.claims.claim(code, address, hostname);
   }
 }

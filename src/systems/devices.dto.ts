@@ -178,6 +178,6 @@ export class ClaimedDevice {
   /** What it switches. */
   actuators: Actuator[];
 
-  /** Where the server takes MQTT. */
+  /** Where the server takes MQTT; absent where it has no broker of its own without TLS. */
   mqtt?: MqttSettings;
 }

@@ -61,6 +61,8 @@ export interface Heard extends DeviceId {
 
 /** What of it was news. */
 export interface HeardNews {
+  /** There is such a device. */
+  isThere: boolean;
   cameOnline: boolean;
 }
 
@@ -261,13 +263,12 @@ export class DevicesRepository {
         .where((is) => is.or([is('online_changed_at', 'is', null), is('online_changed_at', '<', at)])),
     );
     if (cameOnline) await this.addEvent(device, at, 'online', null, connection);
-    await this.update(connection, device)
-      .set({
-        first_seen_at: sql<number>`coalesce(first_seen_at, ${at})`,
-        last_seen_at: sql<number>`case when last_seen_at > ${at} then last_seen_at else ${at} end`,
-        ...(skewMs !== undefined && { clock_skew_ms: skewMs }),
-      })
-      .execute();
+    const noted = this.update(connection, device).set({
+      first_seen_at: sql<number>`coalesce(first_seen_at, ${at})`,
+      last_seen_at: sql<number>`case when last_seen_at > ${at} then last_seen_at else ${at} end`,
+      ...(skewMs !== undefined && { clock_skew_ms: skewMs }),
+    });
+    if (!(await didChange(noted))) return { isThere: false, cameOnline: false };
     if (clockIsWrong !== undefined) {
       const clock_wrong = clockIsWrong ? 1 : 0;
       const turned = await didChange(
@@ -276,7 +277,7 @@ export class DevicesRepository {
       const what = clockIsWrong ? 'clock-wrong' : 'clock-right';
       if (turned) await this.addEvent(device, at, what, `${skewMs} ms`, connection);
     }
-    return { cameOnline };
+    return { isThere: true, cameOnline };
   }
 
   private update(connection: Connection, { systemId, deviceId }: DeviceId) {

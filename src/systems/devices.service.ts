@@ -192,6 +192,8 @@ export class DevicesService implements OnApplicationBootstrap, OnApplicationShut
       some.forEach((device, index) => {
         const { systemId, deviceId, at } = heard[index]!;
         device.notedAt = at;
+        // Whoever may post may name what is not there, and never the same twice.
+        if (!news[index]!.isThere) this.known.get(systemId)?.delete(deviceId);
         if (news[index]!.cameOnline) this.events.emit('device.online', { systemId, deviceId, at });
       });
     }
