@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { readFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { once } from 'node:events';
-import { connectAsync } from 'mqtt';
+import { connectAsync, type IClientOptions } from 'mqtt';
 
 import { Client, connackOf, deviceKey, ExternalBroker, RawClient } from './helpers/mqtt.js';
 import { ADMIN_KEY, GREENHOUSE, Server } from './helpers/server.js';
@@ -314,6 +314,78 @@ describe('the broker in the process', () => {
     slow.socket.destroy();
   });
 
+  it('knows which devices are there', async () => {
+    const onlineOf = async (id: string): Promise<boolean> =>
+      (await server.get(`/v1/systems/greenhouse/devices/${id}`)).body.online;
+    const becomes = (id: string, online: boolean) =>
+      server.until(async () => (await onlineOf(id)) === online, `${id} is ${online ? 'there' : 'gone'}`);
+    const detailOf = async (id: string): Promise<string> =>
+      (await server.get(`/v1/systems/greenhouse/devices/${id}/events`)).body.events[0].detail;
+    const { body } = await server.post('/v1/keys', {
+      id: 'water-own',
+      role: 'device',
+      systemId: 'greenhouse',
+      deviceId: 'climate',
+    });
+    const status = 'aquaponia/greenhouse/climate/status';
+    const connect = (will?: IClientOptions['will']) =>
+      Client.connect(server.mqttPort, body.secret, { reconnectPeriod: 0, ...(will && { will }) });
+
+    // A connection of its own that breaks off.
+    const first = await connect();
+    await becomes('climate', true);
+    first.mqtt.stream.destroy();
+    await becomes('climate', false);
+    expect(await detailOf('climate')).toBe('disconnected');
+
+    // Its last will.
+    const second = await connect({ topic: status, payload: Buffer.from('offline'), qos: 1, retain: true });
+    await second.publish(status, 'online');
+    await becomes('climate', true);
+    second.mqtt.stream.destroy();
+    await becomes('climate', false);
+    expect(await detailOf('climate')).toBe('last-will');
+    const late = await Client.connect(server.mqttPort, ADMIN_KEY);
+    await late.mqtt.subscribeAsync(status);
+    await server.until(() => late.of(status).includes('offline'), 'the will is retained');
+    await late.end();
+
+    // Saying goodbye before it sleeps is no failure.
+    const third = await connect();
+    await becomes('climate', true);
+    await third.mqtt.endAsync();
+    await new Promise((resolve) => setTimeout(resolve, 4_000));
+    expect(await onlineOf('climate')).toBe(true);
+
+    // What Tasmota says of itself.
+    const mapping = { topic: 'tele/tank/LWT', deviceId: 'growing' };
+    await server.post('/v1/systems/greenhouse/mqtt-mappings', mapping);
+    await device.publish('tele/tank/LWT', 'Online');
+    await becomes('growing', true);
+    await device.publish('tele/tank/LWT', 'Offline');
+    await becomes('growing', false);
+  });
+
+  it('knows a device by its readings', async () => {
+    await device.publish('aquaponia/greenhouse/canal-dissolved-oxygen', '6.6');
+    await server.until(
+      async () => (await server.get('/v1/systems/greenhouse/devices/growing')).body.online,
+      'it is there',
+    );
+  });
+
+  it('tells a device that claims its key where to go', async () => {
+    const { body: claim } = await server.post('/v1/systems/greenhouse/devices/water/claim');
+    const { body } = await server.post('/v1/claims', { code: claim.code });
+    expect(body.mqtt).toEqual({
+      host: '127.0.0.1',
+      port: server.mqttPort,
+      username: body.keyId,
+      topicPrefix: 'aquaponia/greenhouse/',
+    });
+    expect(await connackOf(server.mqttPort, body.key)).toBe(0);
+  });
+
   it('is still there', async () => {
     await device.publish('aquaponia/greenhouse/relative-humidity', '42');
     expect((await valuesOf(server, 'relative-humidity')).at(-1)).toBe(42);
@@ -358,8 +430,8 @@ describe('a broker elsewhere', () => {
     await server.post('/v1/systems', GREENHOUSE);
   });
   afterAll(async () => {
-    await server.stop();
     await broker.kill();
+    await server.stop();
   });
 
   const mqttPart = async () => (await server.get('/health/ready')).body.parts.mqtt;

@@ -4,10 +4,10 @@ import { Clock } from '../platform/clock.js';
 import { Mqtt } from '../platform/mqtt/mqtt.js';
 import { type Entity, titleOf } from '../readings/home-assistant.js';
 import { HomeAssistantService } from '../readings/home-assistant.service.js';
-import { ROOT_TOPIC } from '../readings/protocols/mqtt-topics.js';
 import { ACTUATOR_KINDS } from '../systems/actuators.js';
 import type { ActuatorRow } from '../systems/systems.repository.js';
 import { SystemsService } from '../systems/systems.service.js';
+import { ROOT_TOPIC } from '../systems/topics.js';
 import { ControlRepository } from './control.repository.js';
 
 /** Commands end by themselves, and other replicas issue some: what holds is looked up. */

@@ -7,6 +7,7 @@ import { Events } from '../platform/events.js';
 import { LOGGER } from '../platform/logging.js';
 import { Mqtt } from '../platform/mqtt/mqtt.js';
 import { staleAfterMsOf } from '../systems/systems.repository.js';
+import { DevicesService } from '../systems/devices.service.js';
 import { SystemsService } from '../systems/systems.service.js';
 import { announcement, type Entity, sensorEntity } from './home-assistant.js';
 import { availabilityTopic, stateTopic } from './protocols/mqtt-topics.js';
@@ -32,7 +33,6 @@ export interface EntitySource {
 export class HomeAssistantService implements OnModuleInit, OnApplicationShutdown {
   private readonly sources: EntitySource[] = [];
   private readonly announced = new Map<string, Set<string>>();
-  private readonly offline = new Set<string>();
   /** Sensors with new readings, by their system. */
   private changed = new Map<string, Set<number>>();
   /** What was said of each sensor last, so that what stays unknown is said once. */
@@ -44,6 +44,7 @@ export class HomeAssistantService implements OnModuleInit, OnApplicationShutdown
   constructor(
     private readonly mqtt: Mqtt,
     private readonly systems: SystemsService,
+    private readonly devices: DevicesService,
     private readonly readings: ReadingsRepository,
     private readonly events: Events,
     private readonly clock: Clock,
@@ -98,7 +99,7 @@ export class HomeAssistantService implements OnModuleInit, OnApplicationShutdown
   private async announce(systemId: string): Promise<void> {
     const prefix = this.config.homeAssistantPrefix!;
     const system = await this.systems.find(systemId);
-    const { devices } = await this.systems.describe(systemId);
+    const devices = await this.devices.list(systemId);
     const names = new Map(devices.map(({ id, name }) => [id, name]));
     const topics = new Set<string>();
     for (const source of this.sources) {
@@ -113,16 +114,14 @@ export class HomeAssistantService implements OnModuleInit, OnApplicationShutdown
       if (!topics.has(gone)) this.mqtt.publish(gone, '', { retain: true, qos: 1 });
     }
     this.announced.set(systemId, topics);
-    for (const { id } of devices) this.showDevice(systemId, id, !this.offline.has(`${systemId}/${id}`));
+    // What was never heard is not missed: a person or a program may report for it.
+    for (const { id, online, since } of devices) this.showDevice(systemId, id, online || since === null);
     setTimeout(() => {
       for (const source of this.sources) this.inTurn(() => source.publishStates(systemId));
     }, SETTLE_MS).unref();
   }
 
   private showDevice(systemId: string, deviceId: string, isOnline: boolean): void {
-    const key = `${systemId}/${deviceId}`;
-    if (isOnline) this.offline.delete(key);
-    else this.offline.add(key);
     const says = isOnline ? 'online' : 'offline';
     this.mqtt.publish(availabilityTopic(systemId, deviceId), says, { retain: true, qos: 1 });
   }

@@ -10,6 +10,7 @@ import { hashOfCode, isSameHash, newClaimCode } from './claim-codes.js';
 import type { ClaimCode, ClaimedDevice, MqttSettings } from './devices.dto.js';
 import { DevicesRepository } from './devices.repository.js';
 import { SystemsService } from './systems.service.js';
+import { topicPrefix } from './topics.js';
 
 export const CLAIM_NOT_FOUND = new ProblemType(
   'CLAIM.NOT_FOUND',
@@ -71,6 +72,7 @@ export class ClaimsService {
     this.ofOne.giveBack(address);
     this.ofAll.giveBack(ALL);
     const { sensors, actuators } = await this.systems.describe(systemId);
+    const port = this.mqtt.port();
     const own = (part: { deviceId: string }): boolean => part.deviceId === deviceId;
     return {
       systemId,
@@ -87,7 +89,7 @@ export class ClaimsService {
   private mqttFor(systemId: string, username: string, host: string): MqttSettings | undefined {
     const plain = this.mqtt.addresses().find((address) => address.startsWith('mqtt://'));
     if (this.config.mqtt.url !== undefined || plain === undefined) return undefined;
-    return { host, port: Number(new URL(plain).port), username, topicPrefix: `aquaponia/${systemId}/` };
+    return { host, port: Number(new URL(plain).port), username, topicPrefix: topicPrefix(systemId) };
   }
 
   private countAttempt(address: string): void {

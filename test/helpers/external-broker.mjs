@@ -6,3 +6,4 @@ import { Aedes } from 'aedes';
 const broker = await Aedes.createBroker();
 const server = createServer(broker.handle);
 server.listen(Number(process.argv[2] ?? 0), '127.0.0.1', () => process.send({ port: server.address().port }));
+process.on('disconnect', () => process.exit(0));

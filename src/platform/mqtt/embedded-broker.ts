@@ -76,6 +76,8 @@ export class EmbeddedBroker implements Transport {
   private readonly sessions = new WeakMap<Client, Session>();
   private readonly connected = new Set<Client>();
   private readonly connectionsByKey = new Map<string, number>();
+  /** Keys whose last connection broke off, and may be back in a moment. */
+  private readonly missed = new Map<string, NodeJS.Timeout>();
   private readonly arrivals: Arrivals;
   private readonly retained = new Set<string>();
   private readonly underWay = new Set<Promise<unknown>>();
@@ -186,6 +188,10 @@ export class EmbeddedBroker implements Transport {
 
   isHeard(): boolean {
     return this.broker.subscribers.size > 0;
+  }
+
+  port(): number | undefined {
+    return this.ports.mqttPort;
   }
 
   addresses(): string[] {
@@ -307,6 +313,8 @@ export class EmbeddedBroker implements Transport {
     this.connected.add(client);
     const connections = (this.connectionsByKey.get(holder.keyId) ?? 0) + 1;
     this.connectionsByKey.set(holder.keyId, connections);
+    clearTimeout(this.missed.get(holder.keyId));
+    this.missed.delete(holder.keyId);
     if (connections === 1) this.users.presence(holder, true);
   }
 
@@ -320,11 +328,13 @@ export class EmbeddedBroker implements Transport {
       return;
     }
     this.connectionsByKey.delete(holder.keyId);
+    if (hasSaidGoodbye(client)) return;
     // Bad Wi-Fi: most come back at once.
-    setTimeout(() => {
-      const isBack = this.connectionsByKey.has(holder.keyId);
-      if (!isBack && !this.isStopping) this.users.presence(holder, false);
+    const missed = setTimeout(() => {
+      this.missed.delete(holder.keyId);
+      if (!this.isStopping) this.users.presence(holder, false);
     }, RETURN_MS).unref();
+    this.missed.set(holder.keyId, missed);
   }
 
   /** In this process a revocation is heard of at once, of another replica's within seconds. */
@@ -347,6 +357,10 @@ export class EmbeddedBroker implements Transport {
     this.logger.debug({ client: client.id, error: error.message }, 'MQTT connection ended');
   }
 }
+
+/** Whether it ended with DISCONNECT, as a device does that goes to sleep. */
+const hasSaidGoodbye = (client: Client): boolean =>
+  (client as unknown as { _disconnected: boolean })._disconnected;
 
 function refusal(returnCode: number, message: string): AuthenticateError {
   return Object.assign<Error, { returnCode: number }>(new Error(message), { returnCode });

@@ -87,6 +87,10 @@ export class ExternalBroker implements Transport {
     return this.clients[0]?.connected ?? false;
   }
 
+  port(): undefined {
+    return undefined;
+  }
+
   addresses(): string[] {
     const { protocol, host } = new URL(this.options.url);
     return [`${protocol}//${host} (external)`];

@@ -82,7 +82,10 @@ export class Mqtt implements OnApplicationBootstrap, BeforeApplicationShutdown {
     this.forbiddenListeners.push(listener);
   }
 
-  /** When the first connection of a key comes, and when its last one goes; the embedded broker alone knows. */
+  /**
+   * When the first connection of a key comes, and when its last one breaks off and does not come back; the embedded
+   * broker alone knows. One that says goodbye has not broken off: a device that sleeps between readings does so.
+   */
   onPresence(listener: (holder: KeyHolder, isOnline: boolean) => void): void {
     this.presenceListeners.push(listener);
   }
@@ -90,6 +93,11 @@ export class Mqtt implements OnApplicationBootstrap, BeforeApplicationShutdown {
   /** Whether there is anyone who may hear what is published. */
   isHeard(): boolean {
     return this.transport?.isHeard() ?? false;
+  }
+
+  /** Where devices reach the broker in this process, if there is one. */
+  port(): number | undefined {
+    return this.transport?.port();
   }
 
   /** For people: where devices find the broker. */

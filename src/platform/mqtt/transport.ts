@@ -46,6 +46,8 @@ export interface Transport {
   stop(): Promise<void>;
   isHeard(): boolean;
   addresses(): string[];
+  /** Where devices reach a broker of ours. */
+  port(): number | undefined;
   /** For health. */
   facts(): Record<string, unknown>;
 }

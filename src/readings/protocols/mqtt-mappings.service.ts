@@ -5,9 +5,9 @@ import { ProblemType, REQUEST_INVALID } from '../../platform/http/problem.js';
 import { LOGGER } from '../../platform/logging.js';
 import { covers, isFilter, overlap } from '../../platform/mqtt/topics.js';
 import { SystemsService } from '../../systems/systems.service.js';
+import { ROOT_TOPIC } from '../../systems/topics.js';
 import type { CreateMqttMapping, MqttMapping } from './mqtt-mappings.dto.js';
 import { type MappingRow, MqttMappingsRepository } from './mqtt-mappings.repository.js';
-import { ROOT_TOPIC } from './mqtt-topics.js';
 
 export const MAPPING_NOT_FOUND = new ProblemType('MQTT_MAPPING.NOT_FOUND', 404, 'There is no such mapping');
 export const MAPPING_TAKEN = new ProblemType('MQTT_MAPPING.TAKEN', 409, 'There is such a mapping already');

@@ -2,9 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 
 import { fieldOf, parsePayload, PayloadError } from './mqtt-payload.js';
 
-const senml = (text: string) => [{ sensor: 'from-senml', value: text.length }];
-const parse = (text: string, sensor: string | undefined = 'ph') =>
-  parsePayload(Buffer.from(text), sensor, senml);
+const parse = (text: string, sensor: string | undefined = 'ph') => parsePayload(Buffer.from(text), sensor);
 const codeOf = (act: () => unknown): string => {
   try {
     act();
@@ -48,14 +46,14 @@ describe('the payload of an MQTT message', () => {
     ];
     expect(parse(JSON.stringify(items))).toEqual(measured);
     expect(parse(JSON.stringify({ readings: items }))).toEqual(measured);
-    expect(parsePayload(Buffer.from('[{"sensor":"ec","value":1}]'), undefined, senml)).toEqual([
+    expect(parsePayload(Buffer.from('[{"sensor":"ec","value":1}]'), undefined)).toEqual([
       { sensor: 'ec', value: 1 },
     ]);
   });
 
   it('may be SenML', () => {
-    expect(parse('[{"n":"ph","v":6.8}]')).toMatchObject([{ sensor: 'from-senml' }]);
-    expect(parse('[{"bn":"ph","bt":1},{"v":6.8}]')).toMatchObject([{ sensor: 'from-senml' }]);
+    expect(parse('[{"n":"ph","v":6.8}]')).toEqual({ senml: [{ n: 'ph', v: 6.8 }] });
+    expect(parse('[{"bn":"ph","bt":1},{"v":6.8}]')).toEqual({ senml: [{ bn: 'ph', bt: 1 }, { v: 6.8 }] });
   });
 
   it('refuses an item in its place', () => {
@@ -79,11 +77,11 @@ describe('the payload of an MQTT message', () => {
   );
 
   it('is no reading where it is a number on the topic of a system', () => {
-    expect(codeOf(() => parsePayload(Buffer.from('6.8'), undefined, senml))).toBe('MQTT.NOT_A_READING');
+    expect(codeOf(() => parsePayload(Buffer.from('6.8'), undefined))).toBe('MQTT.NOT_A_READING');
   });
 
   it('must be UTF-8', () => {
-    expect(codeOf(() => parsePayload(Buffer.from([0x36, 0xff, 0xfe]), 'ph', senml))).toBe('MQTT.NOT_UTF8');
+    expect(codeOf(() => parsePayload(Buffer.from([0x36, 0xff, 0xfe]), 'ph'))).toBe('MQTT.NOT_UTF8');
   });
 
   it('has fields at dotted paths, and none by inheritance', () => {

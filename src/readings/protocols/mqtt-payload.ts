@@ -5,6 +5,11 @@ const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 const NOTHING = new Set(['', 'nan', 'null', 'none', 'unavailable', 'unknown', 'inf', '+inf', '-inf']);
 const SENML_LABELS = ['n', 'v', 'u', 't', 'vs', 'vb', 'vd', 'bn', 'bt', 'bu', 'bv', 'bver', 's'];
 
+/** What only makes sense together with the sensors that there are. */
+export interface SenmlPack {
+  senml: unknown[];
+}
+
 const strict = new TextDecoder('utf-8', { fatal: true });
 
 /** A payload that can be nothing to us, whoever sends it again. */
@@ -46,11 +51,7 @@ export function jsonOf(text: string): unknown {
  * objects, or SenML.
  * @throws PayloadError
  */
-export function parsePayload(
-  payload: Buffer,
-  sensor: string | undefined,
-  parseSenml: (text: string) => Item[],
-): Item[] {
+export function parsePayload(payload: Buffer, sensor: string | undefined): Item[] | SenmlPack {
   const text = textOf(payload);
   if (sensor !== undefined) {
     const value = numberOf(text);
@@ -60,7 +61,7 @@ export function parsePayload(
   if (typeof json !== 'object' || json === null) {
     throw fail('MQTT.NOT_A_READING', 'a number needs the topic of a sensor; other values are no readings');
   }
-  if (isSenml(json)) return parseSenml(text);
+  if (isSenml(json)) return { senml: json };
   return batchOf(json).map((item) => named(item, sensor));
 }
 
@@ -70,7 +71,7 @@ function batchOf(json: object): unknown[] {
   return Array.isArray(readings) ? readings : [json];
 }
 
-function isSenml(json: object): boolean {
+function isSenml(json: object): json is unknown[] {
   if (!Array.isArray(json)) return false;
   const [first] = json as unknown[];
   if (typeof first !== 'object' || first === null) return false;

@@ -1,5 +1,4 @@
-/** The first level of all topics that need no mapping. */
-export const ROOT_TOPIC = 'aquaponia';
+import { ROOT_TOPIC } from '../../systems/topics.js';
 
 /** Batches of a system. */
 export const SYSTEM_TOPICS = `${ROOT_TOPIC}/+`;

@@ -9,18 +9,29 @@ import { SLUG } from '../../platform/http/slug.js';
 import { LOGGER } from '../../platform/logging.js';
 import { Metrics } from '../../platform/metrics/metrics.js';
 import { MAX_PAYLOAD_BYTES } from '../../platform/mqtt/bounded-packets.js';
+import type { KeyHolder } from '../../platform/auth/keys.service.js';
 import { type Message, Mqtt } from '../../platform/mqtt/mqtt.js';
+import { ROOT_TOPIC } from '../../systems/topics.js';
 import { type Item, type Refusal, refuse } from '../ingest.js';
+import { DevicesService } from '../../systems/devices.service.js';
+import { SystemsService } from '../../systems/systems.service.js';
 import { IngestService } from '../ingest.service.js';
 import { MAX_BATCH } from '../readings.dto.js';
 import type { MappingRow } from './mqtt-mappings.repository.js';
 import { grouped, MqttMappingsService } from './mqtt-mappings.service.js';
-import { fieldOf, jsonOf, numberOf, parsePayload, PayloadError, textOf } from './mqtt-payload.js';
+import {
+  fieldOf,
+  jsonOf,
+  numberOf,
+  parsePayload,
+  PayloadError,
+  type SenmlPack,
+  textOf,
+} from './mqtt-payload.js';
 import {
   errorsTopic,
   isErrorsTopic,
   partsOf,
-  ROOT_TOPIC,
   SENSOR_TOPICS,
   STATUS_TOPICS,
   SYSTEM_TOPICS,
@@ -50,7 +61,9 @@ export class MqttAdapter implements OnModuleInit {
     private readonly mqtt: Mqtt,
     private readonly ingest: IngestService,
     private readonly mappings: MqttMappingsService,
-    clock: Clock,
+    private readonly systems: SystemsService,
+    private readonly devices: DevicesService,
+    private readonly clock: Clock,
     @Inject(LOGGER) private readonly logger: Logger,
     metrics: Metrics,
   ) {
@@ -68,6 +81,7 @@ export class MqttAdapter implements OnModuleInit {
       `${ROOT_TOPIC}/${systemId}/#`,
       ...this.mappings.topicsOf(systemId),
     ]);
+    this.mqtt.onPresence((holder, isOnline) => this.noteConnection(holder, isOnline));
     this.mqtt.onForbidden((holder, topic) => {
       // What firmware publishes besides its readings is nobody's fault.
       if (holder.systemId === null || !topic.startsWith(`${ROOT_TOPIC}/`)) return;
@@ -93,16 +107,14 @@ export class MqttAdapter implements OnModuleInit {
     if (isErrorsTopic(part) || message.isOld) return this.count('ignored');
     const problem = nameProblem(systemId) ?? sizeProblem(message.payload);
     if (problem) return this.refuse(message, systemId, [problem]);
-    let items: Item[];
     try {
-      items = parsePayload(message.payload, part, () => {
-        throw new PayloadError(refuse('MQTT.SENML', '', 'SenML is not read here yet').refusal);
-      });
+      const parsed = parsePayload(message.payload, part);
+      const items = Array.isArray(parsed) ? parsed : await this.resolve(parsed, systemId, message.arrivedAt);
+      return await this.store(message, systemId, items);
     } catch (error) {
       if (error instanceof PayloadError) return this.refuse(message, systemId, [error.refusal]);
       throw error;
     }
-    return this.store(message, systemId, items);
   }
 
   private async takeMapped(message: Message, rows: MappingRow[]): Promise<boolean> {
@@ -118,7 +130,7 @@ export class MqttAdapter implements OnModuleInit {
       }
       try {
         for (const { device_id } of mapped) {
-          if (device_id !== null) this.presence(message, systemId, device_id);
+          if (device_id !== null) await this.takeStatusOf(message, systemId, device_id);
         }
         const items = message.isOld ? [] : mappedItems(message, mapped);
         results.push(items.length === 0 ? this.count('ignored') : await this.store(message, systemId, items));
@@ -132,15 +144,31 @@ export class MqttAdapter implements OnModuleInit {
 
   private takeStatus(message: Message): Promise<boolean> {
     const { systemId, part } = partsOf(message.topic);
-    return Promise.resolve(this.presence(message, systemId, part!));
+    return this.takeStatusOf(message, systemId, part!);
   }
 
   /** What a device, or the broker in its name, says of whether it is there. */
-  private presence(message: Message, systemId: string, deviceId: string): boolean {
-    const says = textOf(message.payload.subarray(0, 16)).toLowerCase();
+  private async takeStatusOf(message: Message, systemId: string, deviceId: string): Promise<boolean> {
+    const says = message.payload.subarray(0, 16).toString().trim().toLowerCase();
     if (says !== 'online' && says !== 'offline') return this.count('ignored');
-    this.logger.debug({ systemId, deviceId, says }, 'device says');
-    return true;
+    return this.unlessRefused(message, systemId, async () => {
+      await this.systems.findDevice(systemId, deviceId);
+      if (says === 'offline') await this.devices.wentOffline(systemId, deviceId, 'last-will');
+      else if (!message.isOld) this.devices.seen(systemId, deviceId, { at: message.arrivedAt });
+      return true;
+    });
+  }
+
+  private noteConnection({ systemId, deviceId }: KeyHolder, isOnline: boolean): void {
+    if (systemId === null || deviceId === null) return;
+    if (isOnline) this.devices.seen(systemId, deviceId, { at: this.clock.now() });
+    else void this.devices.wentOffline(systemId, deviceId, 'disconnected');
+  }
+
+  private async resolve({ senml }: SenmlPack, systemId: string, arrivedAt: number): Promise<Item[]> {
+    const { sensors } = await this.systems.ingestView(systemId);
+    void [senml, sensors, arrivedAt];
+    throw new PayloadError(refuse('MQTT.SENML', '', 'SenML is not read here yet').refusal);
   }
 
   private async store(message: Message, systemId: string, items: Item[]): Promise<boolean> {
@@ -153,8 +181,13 @@ export class MqttAdapter implements OnModuleInit {
       );
       return this.refuse(message, systemId, [refusal.refusal]);
     }
-    try {
+    return this.unlessRefused(message, systemId, async () => {
       const stored = await this.ingest.ingest(systemId, items, message.arrivedAt);
+      const { from, arrivedAt } = message;
+      // Without a key to tell, it comes from devices.
+      if (from === undefined || from.role === 'device') {
+        await this.devices.heard(systemId, from?.deviceId ?? null, items, arrivedAt);
+      }
       if (stored.refused === 0) {
         this.counter.inc({ outcome: 'taken' });
         return true;
@@ -165,6 +198,17 @@ export class MqttAdapter implements OnModuleInit {
       const isAll = stored.refused === items.length;
       this.refuse(message, systemId, refusals, isAll ? 'refused' : 'partly-refused');
       return !isAll;
+    });
+  }
+
+  /** What is said of the sender is refused; what happens to us is not acknowledged. */
+  private async unlessRefused(
+    message: Message,
+    systemId: string,
+    act: () => Promise<boolean>,
+  ): Promise<boolean> {
+    try {
+      return await act();
     } catch (error) {
       if (error instanceof Problem && error.type.status < 500) {
         const { code, title } = error.type;
