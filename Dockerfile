@@ -50,7 +50,8 @@ COPY package.json ./
 COPY --from=python /app/python/aquaponia python/aquaponia
 COPY --from=build /app/dist dist
 USER node
-EXPOSE 3000
+# HTTP; MQTT, and MQTT over TLS where it has a certificate.
+EXPOSE 3000 1883 8883
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 3000}/health/ready`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]

@@ -25,7 +25,12 @@ function packet(first: number, body: Buffer): Buffer {
 function publishAll(client: number, work: Work): Promise<number[]> {
   const topics = work.topics[client]!;
   const socket: Socket = connect(work.port, '127.0.0.1').setNoDelay();
-  const protocol = [text('MQTT'), Buffer.from([4, 0b1100_0010, 0, 60]), text(`c${process.pid}-${client}`), text('u')];
+  const protocol = [
+    text('MQTT'),
+    Buffer.from([4, 0b1100_0010, 0, 60]),
+    text(`c${process.pid}-${client}`),
+    text('u'),
+  ];
   socket.write(packet(0x10, Buffer.concat([...protocol, text(work.password)])));
   const sentAt = new Float64Array(65_536);
   const waits: number[] = [];

@@ -13,7 +13,7 @@ export interface Run {
 /** Starts the service where it cannot start, and waits for its end. */
 export async function runInVain(env: Record<string, string>): Promise<Run> {
   const child = spawn(process.execPath, [MAIN], {
-    env: { PATH: process.env.PATH, PORT: '0', ...env },
+    env: { PATH: process.env.PATH, PORT: '0', MQTT_PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     // Should it start after all, it ends by this, and the test sees no exit code.
     timeout: 15_000,
