@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, ParseIntPipe, Post } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Param, ParseIntPipe, Post } from '@nestjs/common';
 import { ApiParam, ApiTags } from '@nestjs/swagger';
 
 import { AllowedFrom } from '../platform/auth/access.js';
@@ -38,7 +38,7 @@ export class CalibrationController {
   @Post('calibration-session')
   @AllowedFrom('operator')
   @InSystem()
-  @OfSensor()
+  @OfSensor('ph')
   @Fails(SESSION_OPEN, SENSOR_DERIVED)
   start(
     @Param('systemId') systemId: string,
@@ -51,7 +51,7 @@ export class CalibrationController {
   @Get('calibration-session')
   @AllowedFrom('operator')
   @InSystem()
-  @OfSensor()
+  @OfSensor('ph')
   @Fails(NO_SESSION)
   session(
     @Param('systemId') systemId: string,
@@ -64,7 +64,7 @@ export class CalibrationController {
   @Post('calibration-session/points')
   @AllowedFrom('operator')
   @InSystem()
-  @OfSensor()
+  @OfSensor('ph')
   @Fails(REQUEST_INVALID, NO_SESSION, NOT_SETTLED, TEMPERATURE_UNKNOWN)
   addPoint(
     @Param('systemId') systemId: string,
@@ -72,17 +72,6 @@ export class CalibrationController {
     @Body() body: AddPoint,
   ): Promise<CalibrationSession> {
     return this.calibration.addPoint(systemId, sensorId, body);
-  }
-
-  /** Cancel the session: nothing of it is applied. */
-  @Delete('calibration-session')
-  @HttpCode(204)
-  @AllowedFrom('operator')
-  @InSystem()
-  @OfSensor()
-  @Fails(NO_SESSION)
-  cancel(@Param('systemId') systemId: string, @Param('sensorId') sensorId: string): Promise<void> {
-    return this.calibration.cancel(systemId, sensorId);
   }
 
   /**
@@ -93,7 +82,7 @@ export class CalibrationController {
   @Post('calibrations')
   @AllowedFrom('operator')
   @InSystem()
-  @OfSensor()
+  @OfSensor('ph')
   @Fails(REQUEST_INVALID, NO_SESSION, POINTS_UNFIT, SLOPE_BAD)
   apply(
     @Param('systemId') systemId: string,
@@ -107,17 +96,17 @@ export class CalibrationController {
   @Get('calibrations')
   @AllowedFrom('operator')
   @InSystem()
-  @OfSensor()
+  @OfSensor('ph')
   list(@Param('systemId') systemId: string, @Param('sensorId') sensorId: string): Promise<CalibrationList> {
     return this.calibration.list(systemId, sensorId);
   }
 
   /** Bring back an earlier calibration; number 0 is none at all. */
   @Post('calibrations/:number/restorations')
-  @ApiParam({ name: 'number', example: 2, type: Number })
+  @ApiParam({ name: 'number', example: 1, type: Number })
   @AllowedFrom('operator')
   @InSystem()
-  @OfSensor()
+  @OfSensor('ph')
   @Fails(REQUEST_INVALID, CALIBRATION_NOT_FOUND, SENSOR_DERIVED)
   restore(
     @Param('systemId') systemId: string,
@@ -126,5 +115,15 @@ export class CalibrationController {
     @Body() body: RestoreCalibration,
   ): Promise<AppliedCalibration> {
     return this.calibration.restore(systemId, sensorId, number, body.from);
+  }
+
+  /** Cancel the session, where one is open: nothing of it is applied. */
+  @Post('calibration-session/cancellations')
+  @HttpCode(204)
+  @AllowedFrom('operator')
+  @InSystem()
+  @OfSensor('ph')
+  cancel(@Param('systemId') systemId: string, @Param('sensorId') sensorId: string): Promise<void> {
+    return this.calibration.cancel(systemId, sensorId);
   }
 }

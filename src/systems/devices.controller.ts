@@ -119,7 +119,7 @@ export class DevicesController {
   @Patch('systems/:systemId/sensors/:sensorId')
   @AllowedFrom('operator')
   @InSystem()
-  @OfSensor()
+  @OfSensor('roof-illuminance')
   @Fails(REQUEST_INVALID, DEVICE_NOT_FOUND, SENSOR_CALIBRATED)
   changeSensor(
     @Param('systemId') systemId: string,

@@ -35,11 +35,8 @@ export const InSystem = (): MethodDecorator =>
   );
 
 /** The path of whatever belongs to a sensor. */
-export const OfSensor = (): MethodDecorator =>
-  applyDecorators(
-    ApiParam({ name: 'sensorId', example: 'water-temperature', type: String }),
-    Fails(SENSOR_NOT_FOUND),
-  );
+export const OfSensor = (example = 'water-temperature'): MethodDecorator =>
+  applyDecorators(ApiParam({ name: 'sensorId', example, type: String }), Fails(SENSOR_NOT_FOUND));
 
 @ApiTags('systems')
 @Controller()

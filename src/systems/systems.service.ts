@@ -349,9 +349,9 @@ const asSensor = (row: SensorRow, now: number): Sensor => {
 const CONDUCTIVITY = 'electrical-conductivity';
 
 function checkCompensation(quantity: Quantity, temperatureCompensated: boolean | undefined): void {
-  if (temperatureCompensated === undefined || quantity === CONDUCTIVITY) return;
+  if (temperatureCompensated !== false || quantity === CONDUCTIVITY) return;
   const field = 'temperatureCompensated';
-  const message = `${field} is for ${CONDUCTIVITY} only`;
+  const message = `${field} may be false for ${CONDUCTIVITY} only`;
   throw refuseFields([{ field, code: 'quantity', message }]);
 }
 

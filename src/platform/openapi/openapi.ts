@@ -28,6 +28,8 @@ type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
 const TAGS = [
   ['systems', 'What stands on the farm: loops of water, devices, sensors, actuators, profiles'],
   ['readings', 'The series: batches in, ranges and status out'],
+  ['quality', 'What makes a reading of a sensor good, suspect or bad'],
+  ['calibration', 'From what a probe says to what it means'],
   ['control', 'The fuzzy controller: evaluations, decisions, commands'],
   ['vision', 'Photos of plants in, canopy and colour out'],
   ['notifications', 'The state of a system, and who is told'],
