@@ -1,9 +1,12 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { deflateSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
+import { Postgres } from './helpers/postgres.ts';
 import { expectProblem } from './helpers/problem.ts';
 import { ADMIN_KEY, type Answer, GREENHOUSE, Server } from './helpers/server.ts';
 
@@ -15,6 +18,14 @@ const SENML_TYPE = { 'content-type': 'application/senml+json' };
 
 let server: Server;
 let device: string;
+/** Of single tests; a test that fails leaves them to be stopped. */
+const others: Server[] = [];
+
+async function startAnother(env: Record<string, string> = {}): Promise<Server> {
+  const started = await Server.start(env);
+  others.push(started);
+  return started;
+}
 
 beforeAll(async () => {
   server = await Server.start();
@@ -23,7 +34,7 @@ beforeAll(async () => {
   device = await newDevice(server, 'esp32');
 });
 
-afterAll(() => server.stop());
+afterAll(() => Promise.all([server, ...others].map((each) => each.stop())));
 
 async function newDevice(of: Server, id: string, systemId = 'greenhouse'): Promise<string> {
   return (await of.post('/v1/keys', { id, role: 'device', systemId })).body.secret as string;
@@ -440,7 +451,7 @@ describe('an idempotency key', () => {
   });
 
   it('outlives the connection and the process', async () => {
-    const own = await Server.start();
+    const own = await startAnother();
     await own.post('/v1/systems', GREENHOUSE);
     const body = JSON.stringify(READINGS);
     const socket = connect(own.port, '127.0.0.1');
@@ -455,7 +466,72 @@ describe('an idempotency key', () => {
     await own.signal('SIGKILL');
     await own.launch();
     expect((await post('outage', READINGS, own)).body).toMatchObject({ stored: 0, duplicates: 2 });
-    await own.stop();
+  });
+});
+
+describe('an idempotency key of yesterday', () => {
+  it('is a new one, and is forgotten at the next start', async () => {
+    const own = await startAnother();
+    await own.post('/v1/systems', GREENHOUSE);
+    const post = (key: string, value: number): Promise<Answer> =>
+      own.post(JSON_READINGS, { readings: [{ sensor: 'ph', value }] }, { 'idempotency-key': key });
+    expect((await post('again', 6.8)).body.stored).toBe(1);
+    expect((await post('never-again', 6.8)).body.stored).toBe(1);
+    const file = new DatabaseSync(join(own.dataDir, 'aquaponia.db'));
+    file.exec('update ingest_keys set arrived_at = arrived_at - 86400001');
+    expect((await post('again', 6.9)).body.stored).toBe(1);
+    await own.signal('SIGTERM');
+    await own.launch();
+    const keys = (): unknown[] => file.prepare('select key from ingest_keys').all();
+    await own.until(() => keys().length === 1, 'what is old is forgotten');
+    expect(keys()).toMatchObject([{ key: 'again' }]);
+    expectProblem(await post('again', 6.8), 422, 'IDEMPOTENCY.KEY_REUSED');
+    file.close();
+  });
+});
+
+describe('two replicas on one PostgreSQL', () => {
+  let postgres: Postgres;
+  let replicas: Server[];
+
+  beforeAll(async () => {
+    postgres = await Postgres.start();
+    const env = { DATABASE_URL: await postgres.database() };
+    replicas = [await startAnother(env), await startAnother(env)];
+    await replicas[0]!.post('/v1/systems', GREENHOUSE);
+  });
+
+  afterAll(async () => {
+    await Promise.all(replicas.map((replica) => replica.signal('SIGTERM')));
+    await postgres.stop();
+  });
+
+  it('store what is sent to both at once under one idempotency key once', async () => {
+    for (let round = 0; round < 10; round += 1) {
+      const body = { readings: [{ sensor: 'ph', value: 6.8 }] };
+      const answers = await Promise.all(
+        Array.from({ length: 8 }, (_, index) =>
+          replicas[index % 2]!.post(JSON_READINGS, body, { 'idempotency-key': `round-${round}` }),
+        ),
+      );
+      const outcomes = answers.map((answer) => answer.body.results?.[0].outcome as string).sort();
+      expect(outcomes).toEqual([...Array<string>(7).fill('duplicate'), 'stored']);
+      const other = { readings: [{ sensor: 'ph', value: 6.9 }] };
+      const answer = await replicas[round % 2]!.post(JSON_READINGS, other, {
+        'idempotency-key': `round-${round}`,
+      });
+      expectProblem(answer, 422, 'IDEMPOTENCY.KEY_REUSED');
+    }
+  });
+
+  it('take line protocol and SenML as one does', async () => {
+    const at = freshTime();
+    const headers = { authorization: `Token ${ADMIN_KEY}` };
+    const line = `ph value=6.8 ${at}000000`;
+    for (const to of replicas) expect((await postLines(line, { to, headers })).status).toBe(204);
+    const pack = [{ bt: at / 1000, n: 'ph', v: 6.8 }];
+    expect((await replicas[1]!.post(SENML, pack, SENML_TYPE)).body.duplicates).toBe(1);
+    expect(await stored('ph', at, replicas[0])).toEqual([6.8]);
   });
 });
 
@@ -472,13 +548,11 @@ describe('a device that floods', () => {
   });
 
   beforeAll(async () => {
-    strict = await Server.start({ AQUAPONIA_DEVICE_READINGS_PER_SECOND: '1' });
+    strict = await startAnother({ AQUAPONIA_DEVICE_READINGS_PER_SECOND: '1' });
     await strict.post('/v1/systems', GREENHOUSE);
     [flood, quiet] = [await newDevice(strict, 'flood'), await newDevice(strict, 'quiet')];
     expect((await strict.post(JSON_READINGS, readings(60), bearer(flood))).status).toBe(200);
   });
-
-  afterAll(() => strict.stop());
 
   it.each<[string, () => Promise<Answer>]>([
     ['JSON', () => strict.post(JSON_READINGS, readings(30), bearer(flood))],
