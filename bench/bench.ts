@@ -3,12 +3,14 @@ import { parseArgs } from 'node:util';
 
 import { benchBrain } from './brain.ts';
 import { benchIngest } from './ingest.ts';
+import { benchQuery } from './query.ts';
 import { type Figure, printTable } from './report.ts';
 import { benchSoak } from './soak.ts';
 
 const BENCHMARKS: Record<string, () => Promise<Figure[]>> = {
   brain: benchBrain,
   ingest: benchIngest,
+  query: benchQuery,
   soak: benchSoak,
 };
 

@@ -8,6 +8,7 @@ import type { Config } from './platform/config.js';
 import { DatabaseModule } from './platform/database/database.module.js';
 import { PlatformModule } from './platform/platform.module.js';
 import { ReadingsModule } from './readings/readings.module.js';
+import { SeriesModule } from './readings/series.module.js';
 import { SystemsModule } from './systems/systems.module.js';
 import { VisionModule } from './vision/vision.module.js';
 
@@ -22,6 +23,7 @@ export class AppModule {
         DatabaseModule.with(MIGRATIONS),
         SystemsModule,
         ReadingsModule,
+        SeriesModule,
         ControlModule,
         VisionModule,
         NotificationsModule,

@@ -7,6 +7,7 @@ import { ingestKeysMigrations } from './readings/protocols/ingest-keys.repositor
 import { derivedMigrations } from './readings/derived.repository.js';
 import { historyMigrations } from './readings/history.repository.js';
 import { readingsMigrations } from './readings/readings.schema.js';
+import { upkeepMigrations } from './readings/upkeep.repository.js';
 import { devicesMigrations } from './systems/devices.repository.js';
 import { calibrationMigrations } from './systems/calibration.repository.js';
 import { systemsMigrations } from './systems/systems.repository.js';
@@ -23,6 +24,7 @@ export const MIGRATIONS: Migrations = {
   ...ingestKeysMigrations,
   ...historyMigrations,
   ...derivedMigrations,
+  ...upkeepMigrations,
   ...controlMigrations,
   ...visionMigrations,
   ...notificationsMigrations,

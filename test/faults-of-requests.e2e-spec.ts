@@ -224,13 +224,13 @@ describe('a request of the wrong form', () => {
       undefined,
       'from',
     ],
-    ['buckets without a width', 'GET', `${HERE}/sensors/ph/buckets`, undefined, 'bucketSeconds'],
+    ['buckets without a width', 'GET', `${HERE}/series?bucket=0`, undefined, 'bucket'],
     [
       'buckets too many to answer',
       'GET',
-      `${HERE}/sensors/ph/buckets?bucketSeconds=1&from=2000-01-01T00:00:00Z`,
+      `${HERE}/series?bucket=1&from=2000-01-01T00:00:00Z`,
       undefined,
-      'bucketSeconds',
+      'bucket',
     ],
   ])('%s is refused by the field at fault, and nothing is stored', async (_, method, path, body, field) => {
     await expectNothingStored(async () => {

@@ -269,9 +269,11 @@ describe('npm run import', () => {
 
   async function countStored(from: string): Promise<number> {
     const to = new Date(Date.parse(from) + 1000 * LONG_ROWS).toISOString();
-    const path = `/v1/systems/greenhouse/sensors/ph/buckets?from=${from}&to=${to}&bucketSeconds=3600`;
-    const { buckets } = (await server.get(path)).body as { buckets: { count: number }[] };
-    return buckets.reduce((sum, { count }) => sum + count, 0);
+    const path = `/v1/systems/greenhouse/series?sensor=ph&from=${from}&to=${to}&bucket=3600`;
+    const { series } = (await server.get(path)).body as {
+      series: { buckets: Record<'count' | 'suspect' | 'bad', number>[] }[];
+    };
+    return series[0]!.buckets.reduce((sum, { count, suspect, bad }) => sum + count + suspect + bad, 0);
   }
 });
 

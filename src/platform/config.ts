@@ -35,6 +35,13 @@ export interface MqttConfig {
   shareGroup: string | undefined;
 }
 
+/** For how many days each level of a series is kept; 0 is for ever. */
+export interface Retention {
+  rawDays: number;
+  hourlyDays: number;
+  dailyDays: number;
+}
+
 /** Everything that can be set from outside, read from the environment once; `docs/CONFIGURATION.md` lists it. */
 export interface Config {
   port: number;
@@ -52,6 +59,7 @@ export interface Config {
   homeAssistantPrefix: string | undefined;
   /** What one device key may send on average; 0: as much as it likes. */
   deviceReadingsPerSecond: number;
+  retention: Retention;
   pools: Record<string, PoolConfig>;
 }
 
@@ -155,6 +163,20 @@ class SettingsReader {
     };
   }
 
+  /** What is coarser is made of what is finer, and stands in for it: it stays at least as long. */
+  retention(): Retention {
+    const days = (level: string): number => this.integer(`AQUAPONIA_RETENTION_${level}_DAYS`, 0, 0, 36_500);
+    const [rawDays, hourlyDays, dailyDays] = [days('RAW'), days('HOURLY'), days('DAILY')];
+    const isLonger = (coarse: number, fine: number): boolean => coarse === 0 || (fine > 0 && coarse >= fine);
+    if (!isLonger(hourlyDays, rawDays)) {
+      this.wrong.push('AQUAPONIA_RETENTION_HOURLY_DAYS must not be less than AQUAPONIA_RETENTION_RAW_DAYS');
+    }
+    if (!isLonger(dailyDays, hourlyDays)) {
+      this.wrong.push('AQUAPONIA_RETENTION_DAILY_DAYS must not be less than AQUAPONIA_RETENTION_HOURLY_DAYS');
+    }
+    return { rawDays, hourlyDays, dailyDays };
+  }
+
   pool(script: string, defaults: PoolConfig): PoolConfig {
     const prefix = `AQUAPONIA_${script.toUpperCase()}`;
     return {
@@ -206,6 +228,7 @@ export function readConfig(environment: Environment): Config {
       settings.text('AQUAPONIA_HOME_ASSISTANT_PREFIX', 'homeassistant'),
     ),
     deviceReadingsPerSecond: settings.integer('AQUAPONIA_DEVICE_READINGS_PER_SECOND', 2_000, 0, 1_000_000),
+    retention: settings.retention(),
     pools: {
       fuzzy_controller: settings.pool('fuzzy_controller', {
         workers: Math.min(2, cpus().length),

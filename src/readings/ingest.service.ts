@@ -2,6 +2,7 @@ import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { Counter } from 'prom-client';
 
 import { Clock } from '../platform/clock.js';
+import { CONFIG, type Config } from '../platform/config.js';
 import { Events } from '../platform/events.js';
 import { ProblemType } from '../platform/http/problem.js';
 import { Metrics } from '../platform/metrics/metrics.js';
@@ -10,7 +11,14 @@ import type { SensorRow, SystemRow } from '../systems/systems.repository.js';
 import { SystemsService } from '../systems/systems.service.js';
 import { CommitQueue } from './commit-queue.js';
 import { type Batch, type Commit, emptyBatch, firstOf, OUTCOMES } from './flush.js';
-import { type Item, type Measured, type Refusal, refuse, refuseTime } from './ingest.js';
+import {
+  EARLIEST_OBSERVATION,
+  type Item,
+  type Measured,
+  type Refusal,
+  refuse,
+  refuseTime,
+} from './ingest.js';
 import { namesOf, QUALITIES } from './quality.js';
 import {
   READING_ERROR_EXAMPLE,
@@ -19,6 +27,7 @@ import {
   type ReadingsStored,
 } from './readings.dto.js';
 import { READINGS_STORE, type ReadingsStore } from './readings.store.js';
+import { horizonOf } from './retention.js';
 import { factsOf, type SensorFacts, systemsOf } from './sensor-facts.js';
 
 export const READINGS_REFUSED = new ProblemType(
@@ -60,6 +69,7 @@ export class IngestService implements OnApplicationShutdown {
     private readonly systems: SystemsService,
     private readonly clock: Clock,
     private readonly events: Events,
+    @Inject(CONFIG) private readonly config: Config,
     metrics: Metrics,
   ) {
     this.queue = new CommitQueue((batch) => this.flush(batch));
@@ -76,13 +86,14 @@ export class IngestService implements OnApplicationShutdown {
    */
   async ingest(systemId: string, items: Item[], arrivedAt = this.clock.now()): Promise<ReadingsStored> {
     const { system, sensors } = await this.systems.ingestView(systemId);
+    const earliest = Math.max(EARLIEST_OBSERVATION, horizonOf('raw', this.config.retention, arrivedAt));
     const results = new Array<ReadingResult>(items.length);
     const places: number[] = [];
     const batch = emptyBatch(items.length);
     for (let index = 0; index < items.length; index++) {
       const item = items[index]!;
       const sensor = 'sensor' in item ? sensors.get(item.sensor) : undefined;
-      const refusal = 'refusal' in item ? item : refusalOf(item, sensor, arrivedAt);
+      const refusal = 'refusal' in item ? item : refusalOf(item, sensor, arrivedAt, earliest);
       if (refusal) {
         results[index] = { outcome: 'refused', error: refusal.refusal };
         continue;
@@ -150,6 +161,7 @@ function refusalOf(
   { value, observedAt }: Measured,
   sensor: SensorRow | undefined,
   arrivedAt: number,
+  earliest: number,
 ): { refusal: Refusal } | undefined {
   if (!sensor) return refuse('SENSOR.NOT_FOUND', 'sensor', 'the system has no such sensor');
   if (quantityFacts(sensor.quantity).isDerived) {
@@ -158,7 +170,7 @@ function refusalOf(
   if (value !== null && !Number.isFinite(value)) {
     return refuse('READING.VALUE_TYPE', 'value', 'value must be finite');
   }
-  return observedAt === undefined ? undefined : refuseTime(observedAt, arrivedAt);
+  return observedAt === undefined ? undefined : refuseTime(observedAt, arrivedAt, earliest);
 }
 
 /** Frozen, since thousands of readings share each. */

@@ -69,19 +69,21 @@ export function fromJson(item: unknown): Item {
 }
 
 /** Why a time cannot be one of an observation that arrives now; undefined where it can. */
-export function refuseTime(observedAt: number, arrivedAt: number): { refusal: Refusal } | undefined {
+export function refuseTime(
+  observedAt: number,
+  arrivedAt: number,
+  earliest = EARLIEST_OBSERVATION,
+): { refusal: Refusal } | undefined {
   if (observedAt > arrivedAt + CLOCK_TOLERANCE_MS) {
     const limit = isoTime(arrivedAt + CLOCK_TOLERANCE_MS);
     return refuse('READING.FUTURE', 'observedAt', 'observedAt is in the future', limit);
   }
-  if (observedAt < EARLIEST_OBSERVATION) {
-    const limit = isoTime(EARLIEST_OBSERVATION);
-    return refuse(
-      'READING.TOO_OLD',
-      'observedAt',
-      'observedAt is too old: is the clock of the device set?',
-      limit,
-    );
+  if (observedAt < earliest) {
+    const message =
+      earliest === EARLIEST_OBSERVATION
+        ? 'observedAt is too old: is the clock of the device set?'
+        : 'observedAt is older than what is kept';
+    return refuse('READING.TOO_OLD', 'observedAt', message, isoTime(earliest));
   }
   return undefined;
 }

@@ -10,15 +10,7 @@ import { SENSOR_NOT_FOUND } from '../systems/systems.service.js';
 import { fromJson } from './ingest.js';
 import { READINGS_REFUSED, refuseIfAllRefused } from './ingest.service.js';
 import { Intake, TakesReadings } from './protocols/intake.js';
-import {
-  BucketsQuery,
-  PostReadings,
-  ReadingsQuery,
-  ReadingsStored,
-  SensorBuckets,
-  SensorReadings,
-  SystemStatus,
-} from './readings.dto.js';
+import { PostReadings, ReadingsQuery, ReadingsStored, SensorReadings, SystemStatus } from './readings.dto.js';
 import { ReadingsService } from './readings.service.js';
 
 @ApiTags('readings')
@@ -75,19 +67,5 @@ export class ReadingsController {
     @Query() query: ReadingsQuery,
   ): Promise<SensorReadings> {
     return this.readings.read(systemId, sensorId, query);
-  }
-
-  /** The usable values of a sensor in buckets of equal width: what a chart needs. */
-  @Get('sensors/:sensorId/buckets')
-  @AllowedFrom('operator')
-  @InSystem()
-  @ApiParam({ name: 'sensorId', example: 'water-temperature', type: String })
-  @Fails(REQUEST_INVALID, SENSOR_NOT_FOUND)
-  buckets(
-    @Param('systemId') systemId: string,
-    @Param('sensorId') sensorId: string,
-    @Query() query: BucketsQuery,
-  ): Promise<SensorBuckets> {
-    return this.readings.readBuckets(systemId, sensorId, query);
   }
 }

@@ -167,18 +167,6 @@ export class ReadingsQuery extends TimeRange {
   limit: number = 1000;
 }
 
-export class BucketsQuery extends TimeRange {
-  /**
-   * The width of a bucket; at most 10,000 buckets fit in an answer.
-   * @example 3600
-   */
-  @Type(() => Number)
-  @IsInt()
-  @Min(1)
-  @Max(31_536_000)
-  bucketSeconds: number;
-}
-
 export class SensorReadings {
   /** @example water-temperature */
   sensor: string;
@@ -198,46 +186,6 @@ export class SensorReadings {
    * @example null
    */
   next: string | null;
-}
-
-export class Bucket {
-  /**
-   * Its beginning.
-   * @example 2026-11-20T09:00:00.000Z
-   */
-  at: string;
-
-  /** @example 26.1 */
-  min: number;
-
-  /** @example 26.4 */
-  mean: number;
-
-  /** @example 26.8 */
-  max: number;
-
-  /**
-   * Usable values in it; a bucket without any is left out, so a gap is a gap.
-   * @example 180
-   */
-  count: number;
-}
-
-export class SensorBuckets {
-  /** @example water-temperature */
-  sensor: string;
-
-  /** @example water-temperature */
-  @ApiProperty({ enum: QUANTITY_NAMES })
-  quantity: Quantity;
-
-  /** @example Cel */
-  unit: string;
-
-  /** @example 3600 */
-  bucketSeconds: number;
-
-  buckets: Bucket[];
 }
 
 export class SensorStatus {

@@ -4,14 +4,6 @@ import { type Kysely, sql } from 'kysely';
 import { DATABASE } from '../platform/database/database.module.js';
 import type { ReadingRow, ReadingsTables } from './readings.schema.js';
 
-export interface BucketRow {
-  at: number;
-  min: number;
-  mean: number;
-  max: number;
-  count: number;
-}
-
 @Injectable()
 export class ReadingsRepository {
   constructor(@Inject(DATABASE) private readonly database: Kysely<ReadingsTables>) {}
@@ -63,26 +55,6 @@ export class ReadingsRepository {
       .where('observed_at', '<', to)
       .orderBy('observed_at')
       .limit(limit)
-      .execute();
-  }
-
-  buckets(sensorNumber: number, from: number, to: number, widthMs: number): Promise<BucketRow[]> {
-    const at = sql<number>`observed_at / ${sql.lit(widthMs)} * ${sql.lit(widthMs)}`;
-    return this.database
-      .selectFrom('readings')
-      .select(({ fn }) => [
-        at.as('at'),
-        fn.min<number>('value').as('min'),
-        fn.avg<number>('value').as('mean'),
-        fn.max<number>('value').as('max'),
-        fn.count<number>('value').as('count'),
-      ])
-      .where('sensor_number', '=', sensorNumber)
-      .where('observed_at', '>=', from)
-      .where('observed_at', '<', to)
-      .where('quality', '=', 0)
-      .groupBy(at)
-      .orderBy(at)
       .execute();
   }
 

@@ -2,30 +2,24 @@ import { Injectable } from '@nestjs/common';
 
 import { Clock, isoTime } from '../platform/clock.js';
 import { HealthRegistry } from '../platform/health/health.registry.js';
-import { REQUEST_INVALID } from '../platform/http/problem.js';
-import { refuseFields } from '../platform/http/validation.pipe.js';
 import { factsOf, type Quantity } from '../systems/quantities.js';
 import { calibrationDueAt, type SensorRow, staleAfterMsOf } from '../systems/systems.repository.js';
 import { SystemsService } from '../systems/systems.service.js';
 import { pressureAt, saturatedOxygen, unionisedAmmoniaFraction } from '../systems/equations.js';
 import { disagreements } from './disagreements.js';
+import { periodOf } from './period.js';
 import { namesOf, QUALITIES } from './quality.js';
 import {
-  type BucketsQuery,
   type Derived,
-  MAX_PAGE,
   type Reading,
   type ReadingsQuery,
-  type SensorBuckets,
   type SensorReadings,
   type SensorStatus,
   type SystemStatus,
-  type TimeRange,
 } from './readings.dto.js';
 import { ReadingsRepository } from './readings.repository.js';
 import type { ReadingRow } from './readings.schema.js';
 
-const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
 /** Over less time, the noise of a probe looks like a landslide. */
 const LEAST_TREND_MS = HOUR_MS / 12;
@@ -47,37 +41,13 @@ export class ReadingsService {
 
   async read(systemId: string, sensorId: string, query: ReadingsQuery): Promise<SensorReadings> {
     const sensor = await this.systems.findSensor(systemId, sensorId);
-    const { from, to } = this.period(query);
+    const { from, to } = periodOf(query, this.clock.now());
     const rows = await this.repository.range(sensor.number, from, to, query.limit + 1);
     const next = rows.length > query.limit ? rows.pop() : undefined;
     return {
       ...labelOf(sensor),
       readings: rows.map(asReading),
       next: next ? isoTime(next.observed_at) : null,
-    };
-  }
-
-  async readBuckets(systemId: string, sensorId: string, query: BucketsQuery): Promise<SensorBuckets> {
-    const sensor = await this.systems.findSensor(systemId, sensorId);
-    const { from, to } = this.period(query);
-    const { bucketSeconds } = query;
-    if ((to - from) / 1000 / bucketSeconds > MAX_PAGE) {
-      throw REQUEST_INVALID.happened({
-        detail: `The period has more than ${MAX_PAGE} buckets of ${bucketSeconds} seconds`,
-        errors: [
-          {
-            field: 'bucketSeconds',
-            code: 'min',
-            message: `bucketSeconds must be at least ${Math.ceil((to - from) / 1000 / MAX_PAGE)}`,
-          },
-        ],
-      });
-    }
-    const rows = await this.repository.buckets(sensor.number, from, to, bucketSeconds * 1000);
-    return {
-      ...labelOf(sensor),
-      bucketSeconds,
-      buckets: rows.map(({ at, min, mean, max, count }) => ({ at: isoTime(at), min, mean, max, count })),
     };
   }
 
@@ -106,16 +76,6 @@ export class ReadingsService {
       if (perHour !== null && spanMs >= LEAST_TREND_MS) rates.set(sensor.id, perHour);
     }
     return rates;
-  }
-
-  private period(range: TimeRange): { from: number; to: number } {
-    const to = range.to ? Date.parse(range.to) : this.clock.now();
-    const from = range.from ? Date.parse(range.from) : to - DAY_MS;
-    if (from > to) {
-      const message = `from must not be after ${isoTime(to)}`;
-      throw refuseFields([{ field: 'from', code: 'order', message }]);
-    }
-    return { from, to };
   }
 }
 
