@@ -4,19 +4,18 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
 
-import { keysMigrations } from '../src/platform/auth/keys.repository.js';
+import { MIGRATIONS } from '../src/migrations.js';
 import type { KeysService } from '../src/platform/auth/keys.service.js';
 import { Clock } from '../src/platform/clock.js';
 import { readConfig } from '../src/platform/config.js';
 import { openStore, type Store } from '../src/platform/database/database.module.js';
 import { Events } from '../src/platform/events.js';
-import { devicesMigrations, DevicesRepository } from '../src/systems/devices.repository.js';
+import { DevicesRepository } from '../src/systems/devices.repository.js';
 import { DevicesService } from '../src/systems/devices.service.js';
-import { systemsMigrations, SystemsRepository } from '../src/systems/systems.repository.js';
+import { SystemsRepository } from '../src/systems/systems.repository.js';
 import { SystemsService } from '../src/systems/systems.service.js';
 import { Postgres } from './helpers/postgres.js';
 
-const MIGRATIONS = { ...keysMigrations, ...systemsMigrations, ...devicesMigrations };
 const MINUTE = 60_000;
 const START = Date.UTC(2026, 10, 21, 9);
 const logger = pino({ level: 'silent' });

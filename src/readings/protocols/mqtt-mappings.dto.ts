@@ -70,7 +70,10 @@ export class MqttMapping {
   /** @example water-temperature */
   sensor: string | null;
 
-  /** @example null */
+  /**
+   * The device whose presence the topic tells; then `sensor` is null.
+   * @example null
+   */
   deviceId: string | null;
 
   /** @example 1 */
