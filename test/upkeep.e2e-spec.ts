@@ -8,10 +8,12 @@ import { DateTime } from 'luxon';
 
 // As built: what runs in threads is found beside it.
 import { AppModule } from '../dist/app.module.js';
+import { DATABASE } from '../dist/platform/database/database.module.js';
 import { readConfig } from '../dist/platform/config.js';
 import { createLogger } from '../dist/platform/logging.js';
 import { IngestService } from '../dist/readings/ingest.service.js';
 import { ReadingsService } from '../dist/readings/readings.service.js';
+import { rebuildRollups } from '../dist/readings/rollups.js';
 import { SeriesService } from '../dist/readings/series.service.js';
 import { UpkeepService } from '../dist/readings/upkeep.service.js';
 import { SystemsService } from '../dist/systems/systems.service.js';
@@ -183,6 +185,21 @@ describe.each(['sqlite', 'postgres'] as const)('the upkeep of readings on %s', (
       outcome: 'refused',
       error: { code: 'READING.TOO_OLD', limit: new Date(TODAY - 30 * DAY).toISOString() },
     });
+  });
+
+  it('leaves alone what nothing finer is left of when history is judged again', async () => {
+    const hours = (): Promise<unknown[]> => change('select * from rollups_hourly order by at');
+    const [before, daysBefore] = [await hours(), await days()];
+    const [sensor] = (await change(`select number from sensors where id = '${SENSOR}'`)) as {
+      number: number;
+    }[];
+    const database = app.get<Parameters<typeof rebuildRollups>[0]>(DATABASE);
+    await rebuildRollups(database, sensor!.number, 'America/New_York', TODAY - 100 * DAY, TODAY - 1);
+    expect(close((await days()).buckets)).toEqual(close(daysBefore.buckets));
+    const kept = ({ sum, ...row }: Record<string, unknown>) => ({ ...row, sum: Number(sum).toFixed(6) });
+    const isFilled = ({ last_at }: Record<string, unknown>): boolean => last_at !== null;
+    const compare = (rows: unknown[]) => (rows as Record<string, unknown>[]).filter(isFilled).map(kept);
+    expect(compare(await hours())).toEqual(compare(before));
   });
 
   it('makes days anew out of hours where readings are gone', async () => {

@@ -2,14 +2,14 @@ import { Readable } from 'node:stream';
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 
 import { Clock } from '../platform/clock.js';
-import { factsOf } from '../systems/quantities.js';
 import type { SensorRow } from '../systems/systems.repository.js';
 import { SystemsService } from '../systems/systems.service.js';
 import { type ExportedReading, type Writer, WRITERS } from './export-formats.js';
 import type { ExportQuery } from './export.dto.js';
 import { COLUMNS, ExportRepository, PAGE } from './export.repository.js';
 import { periodOf } from './period.js';
-import { SeriesService } from './series.service.js';
+import type { Values } from './series.repository.js';
+import { SeriesService, unitOf } from './series.service.js';
 
 export interface Export {
   mediaType: string;
@@ -23,7 +23,7 @@ interface Job {
   to: number;
   timeZone: string;
   writer: Writer;
-  isRaw: boolean;
+  values: Values;
 }
 
 @Injectable()
@@ -46,7 +46,7 @@ export class ExportService implements OnModuleDestroy {
       sensors: await this.series.sensors(systemId, query.sensor),
       timeZone: query.timeZone ?? system.time_zone,
       writer,
-      isRaw: (query.values ?? writer.values) === 'raw',
+      values: query.values ?? writer.values,
     };
     const pages = this.pages(job);
     const first = await pages.next();
@@ -69,16 +69,17 @@ export class ExportService implements OnModuleDestroy {
   }
 
   /** Sensor by sensor, each in the order of time; only as fast as somebody reads. */
-  private async *pages({ sensors, from, to, timeZone, writer, isRaw }: Job): AsyncGenerator<string> {
-    for (const { number, id, quantity } of sensors) {
-      const sensor = { id, quantity, unit: factsOf(quantity).unit };
+  private async *pages({ sensors, from, to, timeZone, writer, values }: Job): AsyncGenerator<string> {
+    for (const row of sensors) {
+      const { number, id, quantity } = row;
+      const sensor = { id, quantity, unit: unitOf(row, values) };
       let rows: Float64Array;
       let next = from;
       do {
         rows = await this.repository.page(number, next, to);
         let text = '';
-        for (let row = 0; row < rows.length; row += COLUMNS.length) {
-          text += writer.line(sensor, readingAt(rows, row, isRaw), timeZone);
+        for (let place = 0; place < rows.length; place += COLUMNS.length) {
+          text += writer.line(sensor, readingAt(rows, place, values), timeZone);
         }
         if (text !== '') yield text;
         next = (rows.at(-COLUMNS.length) ?? to) + 1;
@@ -87,9 +88,9 @@ export class ExportService implements OnModuleDestroy {
   }
 }
 
-const readingAt = (rows: Float64Array, row: number, isRaw: boolean): ExportedReading => ({
-  observedAt: rows[row]!,
-  figure: rows[row + (isRaw ? 3 : 1)]!,
-  quality: rows[row + 2]!,
-  reasons: rows[row + 4]!,
+const readingAt = (rows: Float64Array, place: number, values: Values): ExportedReading => ({
+  observedAt: rows[place]!,
+  figure: rows[place + (values === 'raw' ? 3 : 1)]!,
+  quality: rows[place + 2]!,
+  reasons: rows[place + 4]!,
 });

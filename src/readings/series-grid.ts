@@ -1,5 +1,6 @@
 import { type CalendarUnit, localDayOf, nextStart, startOf } from '../platform/local-time.js';
 import { HOUR_MS } from './readings.schema.js';
+import type { Retired } from './retention.js';
 
 /** Where buckets begin, in order, and last where the last one ends. */
 export type Grid = number[];
@@ -39,12 +40,6 @@ function cutByCalendar(
 /** What an answer is made from. */
 export const LEVELS = ['raw', 'hourly', 'daily'] as const;
 export type Level = (typeof LEVELS)[number];
-
-/** Until when readings of a level have been removed for their age; what is younger is all there. */
-export interface Retired {
-  raw: number;
-  hourly: number;
-}
 
 export interface Plan {
   level: Level;

@@ -43,11 +43,11 @@ export class SeriesService {
     const found: Plan = values === 'raw' ? { level: 'raw', grid: asked } : plan(asked, days, retired);
     const { level, grid } = found;
     const series = await Promise.all(
-      sensors.map(async ({ number, id, quantity }) => ({
-        sensor: id,
-        quantity,
-        unit: factsOf(quantity).unit,
-        buckets: bucketsOf(grid, await this.figures(number, found, values)),
+      sensors.map(async (sensor) => ({
+        sensor: sensor.id,
+        quantity: sensor.quantity,
+        unit: unitOf(sensor, values),
+        buckets: bucketsOf(grid, await this.figures(sensor.number, found, values)),
       })),
     );
     const [from, to] = [isoTime(grid[0]!), isoTime(grid.at(-1)!)];
@@ -130,6 +130,10 @@ export class SeriesService {
     }
   }
 }
+
+/** What a probe reports may be in another unit than what calibration makes of it. */
+export const unitOf = ({ quantity, raw_unit }: SensorRow, values: Values): string =>
+  (values === 'raw' && raw_unit) || factsOf(quantity).unit;
 
 const whole = (grid: Grid): [place: number, from: number, to: number][] =>
   grid.slice(1).map((to, place) => [place, grid[place]!, to]);

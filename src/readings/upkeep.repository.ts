@@ -5,14 +5,14 @@ import { DATABASE, type Migrations } from '../platform/database/database.module.
 import { kindOf } from '../platform/database/kind.js';
 import type { NumberReader, Transactions } from '../platform/database/numbers.js';
 import { HOUR_MS } from './readings.schema.js';
-import type { Level, Retired } from './series-grid.js';
+import { type RetentionTables, type Retired, retiredIn } from './retention.js';
+import { type DayParts, INSERT_DAYS, listOf } from './rollups.js';
+import type { Level } from './series-grid.js';
 import { NUMBER_READER } from './series.repository.js';
 
 export const TRANSACTIONS = Symbol('TRANSACTIONS');
 
-interface UpkeepTables {
-  /** What was observed before these times was removed for its age. */
-  retired: { level: Level; horizon: number };
+interface UpkeepTables extends RetentionTables {
   /** In which time zone a system's daily roll-ups are kept. */
   daily_zones: { system_id: string; time_zone: string };
 }
@@ -41,50 +41,6 @@ export const upkeepMigrations: Migrations = {
   },
 };
 
-/** A day made of whole hours, and of readings before and after these. */
-export interface DayParts {
-  at: number;
-  from: number;
-  firstHour: number;
-  hoursEnd: number;
-  to: number;
-}
-
-const DAYS = {
-  sqlite: `
-    select value ->> 0 as at, value ->> 1 as lo, value ->> 2 as first_hour, value ->> 3 as hours_end, value ->> 4 as hi
-    from json_each(?2)`,
-  postgres: `
-    select (value ->> 0)::bigint as at, (value ->> 1)::bigint as lo, (value ->> 2)::bigint as first_hour,
-      (value ->> 3)::bigint as hours_end, (value ->> 4)::bigint as hi
-    from json_array_elements(?2::json)`,
-};
-
-const asRollup = (from: string, to: string): string => `
-  select day.at, case quality when 0 then 1 else 0 end, case quality when 0 then value else 0 end,
-    case quality when 0 then value end, case quality when 0 then value end, case quality when 0 then value end,
-    case quality when 0 then observed_at end, case quality when 1 then 1 else 0 end,
-    case quality when 2 then 1 else 0 end
-  from day cross join readings
-  where sensor_number = ?1 and observed_at >= ${from} and observed_at < ${to}`;
-
-const rebuiltDays = (days: string): string => `
-  insert into rollups_daily (sensor_number, at, count, sum, min, max, last, last_at, suspect, bad)
-  with day as materialized (${days}),
-  part as (
-    select day.at, count, sum, min, max, last, last_at, suspect, bad
-    from day cross join rollups_hourly as hour
-    where hour.sensor_number = ?1 and hour.at >= first_hour and hour.at < hours_end
-    union all ${asRollup('lo', 'first_hour')}
-    union all ${asRollup('hours_end', 'hi')}
-  ),
-  ranked as (
-    select part.*, row_number() over (partition by at order by coalesce(last_at, 0) desc) as place from part
-  )
-  select cast(?1 as integer), at, sum(count), sum(sum), min(min), max(max), max(case place when 1 then last end),
-    max(last_at), sum(suspect), sum(bad)
-  from ranked group by at`;
-
 const TABLES = {
   raw: { table: 'readings', time: 'observed_at', readings: 'count(*)' },
   hourly: { table: 'rollups_hourly', time: 'at', readings: 'sum(count + suspect + bad)' },
@@ -106,10 +62,8 @@ export class UpkeepRepository {
     this.kind = kindOf(database);
   }
 
-  async retired(): Promise<Retired> {
-    const rows = await this.database.selectFrom('retired').selectAll().execute();
-    const horizon = (level: string): number => rows.find((row) => row.level === level)?.horizon ?? 0;
-    return { raw: horizon('raw'), hourly: horizon('hourly') };
+  retired(): Promise<Retired> {
+    return retiredIn(this.database);
   }
 
   async retire(level: Level, horizon: number): Promise<void> {
@@ -157,7 +111,6 @@ export class UpkeepRepository {
 
   /** Puts these days in the place of all from a time on. */
   async replaceDays(sensorNumber: number, from: number, days: DayParts[]): Promise<void> {
-    const list = days.map(({ at, from, firstHour, hoursEnd, to }) => [at, from, firstHour, hoursEnd, to]);
     const lock = 'select 1 as one from sensor_states where sensor_number = ?1 for update';
     await this.transactions.transact([
       // Who stores readings on PostgreSQL locks this too; on SQLite nobody else writes now anyway.
@@ -166,7 +119,7 @@ export class UpkeepRepository {
         statement: 'delete from rollups_daily where sensor_number = ?1 and at >= ?2',
         parameters: [sensorNumber, from],
       },
-      { statement: rebuiltDays(DAYS[this.kind]), parameters: [sensorNumber, JSON.stringify(list)] },
+      { statement: INSERT_DAYS[this.kind], parameters: [sensorNumber, listOf(days)] },
     ]);
   }
 

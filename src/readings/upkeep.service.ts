@@ -9,9 +9,10 @@ import { LOGGER } from '../platform/logging.js';
 import type { SystemRow } from '../systems/systems.repository.js';
 import { SystemsService } from '../systems/systems.service.js';
 import { HOUR_MS } from './readings.schema.js';
-import { horizonOf } from './retention.js';
-import { type Level, LEVELS, type Retired } from './series-grid.js';
-import { type DayParts, UpkeepRepository } from './upkeep.repository.js';
+import { horizonOf, type Retired } from './retention.js';
+import { daysBetween } from './rollups.js';
+import { type Level, LEVELS } from './series-grid.js';
+import { UpkeepRepository } from './upkeep.repository.js';
 
 /** Longer than anybody remembers a system as it was, or is on the way with readings of it. */
 const LOOK_EVERY_MS = 6_000;
@@ -112,7 +113,7 @@ export class UpkeepService implements OnApplicationBootstrap, OnModuleDestroy {
       this.stopping.signal.throwIfAborted();
       const hours = await this.repository.hoursOf(number);
       if (!hours) continue;
-      const days = daysOf(hours, timeZone, retired);
+      const days = daysBetween(hours.first, hours.last + HOUR_MS - 1, timeZone, retired);
       if (days.length > 0) {
         // Of what lies before, nothing finer is left: it stays as it was.
         await this.repository.replaceDays(number, retired.hourly === 0 ? 0 : days[0]!.at, days);
@@ -163,23 +164,3 @@ export class UpkeepService implements OnApplicationBootstrap, OnModuleDestroy {
     return months !== undefined;
   }
 }
-
-/** The local days that a sensor's hours lie in, of hours as far as they go. */
-function daysOf(hours: { first: number; last: number }, timeZone: string, retired: Retired): DayParts[] {
-  const days: DayParts[] = [];
-  let at = localDayOf(hours.first, timeZone).from;
-  while (at < hours.last + HOUR_MS) {
-    const { from, to } = localDayOf(at, timeZone);
-    const [firstHour, hoursEnd] = [floorHour(from + HOUR_MS - 1), floorHour(to)];
-    if (from >= retired.raw) days.push({ at, from, firstHour, hoursEnd, to });
-    else if (from >= retired.hourly) {
-      // An hour that two days share goes to the second.
-      const first = floorHour(from);
-      days.push({ at, from: first, firstHour: first, hoursEnd, to: hoursEnd });
-    }
-    at = to;
-  }
-  return days;
-}
-
-const floorHour = (at: number): number => at - (at % HOUR_MS);
