@@ -271,6 +271,19 @@ describe.each(['sqlite', 'postgres'] as const)('series on %s', (kind) => {
       expect(lines.filter((line) => line.includes('value=-127 ')).length).toBeGreaterThan(0);
     });
 
+    it('in line protocol can be posted as it is: here it is known, elsewhere it makes the same series', async () => {
+      const path = `/v1/systems/greenhouse/export?format=line-protocol&sensor=${SENSOR}&${period}`;
+      const lines = (await server.get(path)).body as string;
+      const write = (systemId: string) =>
+        server.post(`/api/v2/write?bucket=${systemId}`, lines, { 'content-type': 'text/plain' });
+      expect((await write('greenhouse')).status).toBe(204);
+      await server.post('/v1/systems', { ...GREENHOUSE, id: 'copy', timeZone: 'Europe/Berlin' });
+      expect((await write('copy')).status).toBe(204);
+      const copied = (await server.get(path.replace('greenhouse', 'copy'))).body as string;
+      expect(copied).toBe(lines);
+      expect((await server.get(path)).body).toBe(lines);
+    });
+
     it('fails as a problem where it cannot begin', async () => {
       expectProblem(await server.get(`/v1/systems/greenhouse/export?format=xml`), 400, 'REQUEST.INVALID');
       expectProblem(

@@ -61,7 +61,6 @@ export class SeriesQuery extends SensorsInTime {
 
   /**
    * Or how many buckets the period is divided into, all of one width; 500 where neither is given.
-   * @example 500
    */
   @IsOptional()
   @Type(() => Number)

@@ -108,7 +108,10 @@ export class Server {
 
   async send(path: string, init: RequestInit): Promise<Answer> {
     const response = await fetch(this.url + path, init);
-    const text = await response.text();
+    // A stream of events has no end to wait for.
+    const isEndless = response.headers.get('content-type')?.startsWith('text/event-stream');
+    if (isEndless) await response.body!.cancel();
+    const text = isEndless ? '' : await response.text();
     let parsed: unknown = text;
     try {
       parsed = JSON.parse(text);
