@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
+import { type Sample, sideBySide } from '../src/readings/derivations.js';
+import { saturatedOxygen } from '../src/systems/equations.js';
 import { GREENHOUSE, type Server } from './helpers/server.js';
 import { Deployment, STORES } from './helpers/stores.js';
 
@@ -9,6 +11,17 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 const time = (at: number): string => new Date(at).toISOString();
+/** Mulberry32: the same numbers each time, so that a failure can be looked at. */
+function randomNumbers(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
 /** Fractions of total ammonia, in per cent (Emerson 1975). */
 const [AT_PH_7, AT_PH_8] = [0.00564, 0.05366];
 
@@ -159,6 +172,47 @@ describe.each(STORES)('on %s', (kind) => {
         const found = await series(system, 'degree-days', start - 2 * DAY);
         return found.length > 0 && found.every(({ observedAt }) => observedAt.includes('T00:00:00.000Z'));
       }, 'days are those of UTC');
+    });
+
+    it('is what its inputs say, however mixed up and at once they came', async () => {
+      const system = await newSystem();
+      const start = Date.now() - 3 * HOUR;
+      const random = randomNumbers(7);
+      const batches = Array.from({ length: 60 }, () =>
+        Array.from({ length: 10 }, () => {
+          const sensor = ['water-temperature', 'dissolved-oxygen'][Math.floor(random() * 2)]!;
+          const value = random() < 0.1 ? null : sensor === 'dissolved-oxygen' ? 6 + random() : 25 + random();
+          return { sensor, value, observedAt: time(start + Math.floor(random() * 2 * HOUR)) };
+        }),
+      );
+      const { servers } = deployment;
+      await Promise.all(
+        batches.map(async (readings, index) => {
+          await new Promise((resolve) => setTimeout(resolve, index * 60));
+          await servers[index % servers.length]!.post(`${system}/readings`, { readings });
+        }),
+      );
+      const inputs = [];
+      for (const sensor of ['dissolved-oxygen', 'water-temperature']) {
+        const lastOfMinute = new Map<number, Sample>();
+        for (const { observedAt, value, quality } of await series(system, sensor, start)) {
+          const at = Date.parse(observedAt);
+          lastOfMinute.set(Math.floor(at / MINUTE), { at, value: quality === 'good' ? value : null });
+        }
+        inputs.push({ samples: [...lastOfMinute.values()], staleAfterMs: 10 * MINUTE });
+      }
+      const expected = sideBySide(inputs, start, start + 2 * HOUR).map(({ at, values }) => [
+        time(at),
+        (100 * values[0]!) / saturatedOxygen(values[1]!),
+      ]);
+      expect(expected.length).toBeGreaterThan(50);
+      await server.until(async () => {
+        const found = await series(system, 'oxygen-saturation', start);
+        return (
+          JSON.stringify(found.map(({ observedAt, value }) => [observedAt, value])) ===
+          JSON.stringify(expected)
+        );
+      }, 'the derived series is what its inputs say');
     });
 
     it('is derived after a restart where the process was killed before', async () => {

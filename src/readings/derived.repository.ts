@@ -91,7 +91,12 @@ export class DerivedRepository {
         .select(['number', 'system_id', 'quantity', 'rules'])
         .where('number', 'in', numbers)
         .execute();
-      const sensorOf = new Map(sensors.map((sensor) => [sensor.number, sensor]));
+      const heard = await this.firstOfEach(transaction, [
+        ...new Set(sensors.map((sensor) => sensor.system_id)),
+      ]);
+      const sensorOf = new Map(
+        sensors.filter(({ number }) => heard.has(number)).map((sensor) => [sensor.number, sensor]),
+      );
       const dirty = marked.flatMap(({ sensor_number, dirty_from, dirty_to }): Dirty[] => {
         const sensor = sensorOf.get(sensor_number);
         return sensor ? [{ ...sensor, from: dirty_from!, to: dirty_to! }] : [];
@@ -104,6 +109,18 @@ export class DerivedRepository {
         .execute();
       return marked.length;
     });
+  }
+
+  /** The first sensor of each quantity, which alone is listened to. */
+  private async firstOfEach(transaction: DerivedTransaction, systemIds: string[]): Promise<Set<number>> {
+    if (systemIds.length === 0) return new Set();
+    const firsts = await transaction
+      .selectFrom('sensors')
+      .select(({ fn }) => fn.min<number>('number').as('first'))
+      .where('system_id', 'in', systemIds)
+      .groupBy(['system_id', 'quantity'])
+      .execute();
+    return new Set(firsts.map(({ first }) => first));
   }
 
   async add(stretch: PendingDerivation): Promise<void> {

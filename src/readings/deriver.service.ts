@@ -141,7 +141,7 @@ export class DeriverService implements OnApplicationBootstrap, BeforeApplication
   private async advance(stretch: PendingDerivation): Promise<void> {
     const { system_id: systemId, from_at: from, to_at: to } = stretch;
     const plan = await this.planFor(systemId);
-    const inputs = plan ? [...plan.inputOf.values()].map(({ number }) => number) : [];
+    const inputs = plan ? plan.inputs.map((quantity) => plan.inputOf.get(quantity)!.number) : [];
     const first = await this.repository.firstWithin(inputs, from, to);
     const receivedAt = this.clock.now();
     if (plan && first !== undefined) {
@@ -183,7 +183,13 @@ export class DeriverService implements OnApplicationBootstrap, BeforeApplication
             missing.map(({ quantity, inputs }) => ({ quantity, place: inputOf.get(inputs[0]!)!.place })),
           );
     const outputOf = new Map(present.map((sensor) => [sensor.quantity, sensor]));
-    return { system, inputOf, outputOf, possible: new Set(possible.map(({ quantity }) => quantity)) };
+    return {
+      system,
+      inputOf,
+      outputOf,
+      possible: new Set(possible.map(({ quantity }) => quantity)),
+      inputs: [...new Set(possible.flatMap(({ inputs }) => inputs))],
+    };
   }
 
   /** A day of it, from the first reading on. @returns the sensors of which anything has become another. */
@@ -270,6 +276,8 @@ interface Plan {
   inputOf: Map<Quantity, SensorRow>;
   outputOf: Map<Quantity, SensorRow>;
   possible: Set<Quantity>;
+  /** Of all that is possible. */
+  inputs: Quantity[];
 }
 
 /** A reading decides what is derived until the next of its sensor comes, or it is stale. */
