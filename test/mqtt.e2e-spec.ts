@@ -79,6 +79,20 @@ describe('the broker in the process', () => {
     expect(await valuesOf(server, 'nitrate')).toEqual([40, 40]);
   });
 
+  it('takes SenML', async () => {
+    const before = (await valuesOf(server, 'nitrate')).length;
+    await device.publish(
+      'aquaponia/greenhouse',
+      '[{"bn":"urn:dev:mac:0024befffe804ff1:"},{"n":"nitrate","v":41}]',
+    );
+    await device.publish('aquaponia/greenhouse/nitrate', '[{"u":"mg/L","v":42}]');
+    const values = await server.until(async () => {
+      const found = (await valuesOf(server, 'nitrate')).slice(before);
+      return found.length === 2 && found;
+    }, 'both are there');
+    expect(values).toEqual([41, 42]);
+  });
+
   it('never makes a number of what a failed probe says', async () => {
     for (const says of ['nan', '', 'unavailable', 'null', '{"value":null}', '-127']) {
       await device.publish('aquaponia/greenhouse/air-temperature', says);
@@ -389,6 +403,32 @@ describe('the broker in the process', () => {
   it('is still there', async () => {
     await device.publish('aquaponia/greenhouse/relative-humidity', '42');
     expect((await valuesOf(server, 'relative-humidity')).at(-1)).toBe(42);
+  });
+});
+
+describe('a device that sends too fast', () => {
+  it('is made to wait, and nobody else; nothing is lost', async () => {
+    const server = await Server.start({ AQUAPONIA_DEVICE_READINGS_PER_SECOND: '10' });
+    await server.post('/v1/systems', GREENHOUSE);
+    const [hasty, calm] = await Promise.all(
+      ['hasty', 'calm'].map(async (id) =>
+        Client.connect(server.mqttPort, await deviceKey(server, id, 'greenhouse')),
+      ),
+    );
+    let acknowledged = 0;
+    const flood = Promise.all(
+      Array.from({ length: 640 }, (_, index) =>
+        hasty!.publish('aquaponia/greenhouse/flow-rate', String(index % 10)).then(() => (acknowledged += 1)),
+      ),
+    );
+    await server.until(() => acknowledged >= 600, 'the burst is through');
+    await calm!.publish('aquaponia/greenhouse/ph', '6.8');
+    expect(acknowledged).toBeLessThan(640);
+    await flood;
+    await server.until(async () => (await valuesOf(server, 'flow-rate')).length === 640, 'all are stored');
+    await hasty!.end();
+    await calm!.end();
+    await server.stop();
   });
 });
 

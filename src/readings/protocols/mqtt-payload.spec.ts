@@ -54,6 +54,7 @@ describe('the payload of an MQTT message', () => {
   it('may be SenML', () => {
     expect(parse('[{"n":"ph","v":6.8}]')).toEqual({ senml: [{ n: 'ph', v: 6.8 }] });
     expect(parse('[{"bn":"ph","bt":1},{"v":6.8}]')).toEqual({ senml: [{ bn: 'ph', bt: 1 }, { v: 6.8 }] });
+    expect(parse('[{"v":6.8}]')).toEqual({ senml: [{ bn: 'ph' }, { v: 6.8 }] });
   });
 
   it('refuses an item in its place', () => {

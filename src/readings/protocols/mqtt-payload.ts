@@ -61,7 +61,7 @@ export function parsePayload(payload: Buffer, sensor: string | undefined): Item[
   if (typeof json !== 'object' || json === null) {
     throw fail('MQTT.NOT_A_READING', 'a number needs the topic of a sensor; other values are no readings');
   }
-  if (isSenml(json)) return { senml: json };
+  if (isSenml(json)) return { senml: withName(json, sensor) };
   return batchOf(json).map((item) => named(item, sensor));
 }
 
@@ -69,6 +69,12 @@ function batchOf(json: object): unknown[] {
   if (Array.isArray(json)) return json;
   const { readings } = json as { readings?: unknown };
   return Array.isArray(readings) ? readings : [json];
+}
+
+/** A pack that names nothing is of the sensor whose topic it comes on. */
+function withName(records: unknown[], sensor: string | undefined): unknown[] {
+  const isNamed = records.some((record) => record instanceof Object && ('n' in record || 'bn' in record));
+  return sensor === undefined || isNamed ? records : [{ bn: sensor }, ...records];
 }
 
 function isSenml(json: object): json is unknown[] {
