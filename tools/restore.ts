@@ -46,7 +46,9 @@ await run(async () => {
     const rows =
       'file' in place ? await restoreFile(source, place.file) : await restorePostgres(source, place.postgres);
     await source.rollback();
-    say(`${rows} rows are restored from ${file}, and the same when read back.`);
+    say(
+      `${rows} rows are restored from ${file}, and the same when read back; its keys are those that hold now.`,
+    );
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
