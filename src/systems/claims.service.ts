@@ -72,7 +72,6 @@ export class ClaimsService {
     this.ofOne.giveBack(address);
     this.ofAll.giveBack(ALL);
     const { sensors, actuators } = await this.systems.describe(systemId);
-    const port = this.mqtt.port();
     const own = (part: { deviceId: string }): boolean => part.deviceId === deviceId;
     return {
       systemId,

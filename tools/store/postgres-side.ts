@@ -18,7 +18,7 @@ const types = {
     if (oid === BYTES) return (text) => new Uint8Array(Buffer.from(text.slice(2), 'hex'));
     return (text) => text;
   },
-} as unknown as pg.CustomTypesConfig;
+};
 
 const TABLES = `
   select relname as name,
