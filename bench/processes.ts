@@ -42,6 +42,7 @@ async function serve(
 export async function serveOurs(dataDir: string, settings: Record<string, string> = {}): Promise<Served> {
   const env = {
     PORT: '0',
+    MQTT_PORT: '0',
     HOST: '127.0.0.1',
     AQUAPONIA_DATA_DIR: dataDir,
     AQUAPONIA_ADMIN_KEY: ADMIN_KEY,
