@@ -3,7 +3,15 @@ import { Client } from 'undici';
 
 import { bodies } from './ingest/http-load.ts';
 import { ADMIN_KEY, end, type Served, serveOurs } from './processes.ts';
-import { type FilledStore, filledStore, FROM, MINUTE_MS, READINGS_A_SENSOR, TO } from './query/store.ts';
+import {
+  type FilledStore,
+  filledStore,
+  FROM,
+  MINUTE_MS,
+  NO_BROKER,
+  READINGS_A_SENSOR,
+  TO,
+} from './query/store.ts';
 import { type Figure, median, percentile, rounded } from './report.ts';
 
 const MONTH_MS = 30 * 86_400_000;
@@ -14,8 +22,8 @@ const WARM_UP = 20;
 export async function benchQuery(): Promise<Figure[]> {
   const large = await filledStore(100);
   const small = await filledStore(2);
-  const ours = await serveOurs(large.dataDir);
-  const oursSmall = await serveOurs(small.dataDir);
+  const ours = await serveOurs(large.dataDir, NO_BROKER);
+  const oursSmall = await serveOurs(small.dataDir, NO_BROKER);
   try {
     const figures = await benchCharts(ours, large);
     return [...figures, ...(await benchCost({ ours, large, oursSmall, small }))];

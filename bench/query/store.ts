@@ -3,16 +3,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
+import { MIGRATIONS } from '../../dist/migrations.js';
 import { ADMIN_KEY, end, serveOurs } from '../processes.ts';
 
+/** Two run at once, and neither needs it. */
+export const NO_BROKER = { MQTT_PORT: 'off' };
 export const MINUTE_MS = 60_000;
 /** A year at one reading a minute. */
 export const READINGS_A_SENSOR = 525_600;
 export const FROM = Date.UTC(2024, 0, 1);
 export const TO = FROM + READINGS_A_SENSOR * MINUTE_MS;
 
-/** Another figure where the store below becomes another one. */
-const VERSION = 1;
+/** Of another kind is what an older version of this, or of the product's tables, has made. */
+const KIND = ['2', ...Object.keys(MIGRATIONS).sort()].join();
 const BYTES_A_READING = 60;
 const SPARE_BYTES = 2e9;
 
@@ -29,10 +32,10 @@ export interface FilledStore {
 export async function filledStore(sensorCount: number): Promise<FilledStore> {
   const dataDir = join(tmpdir(), 'aquaponia-bench-query', `${sensorCount}-sensors`);
   const file = join(dataDir, 'aquaponia.db');
-  const marker = join(dataDir, 'filled.json');
+  const marker = join(dataDir, 'filled');
   const sensors = Array.from({ length: sensorCount }, (_, index) => `sensor-${index}`);
   const readings = sensorCount * READINGS_A_SENSOR;
-  const isThere = existsSync(marker) && readFileSync(marker, 'utf8') === String(VERSION);
+  const isThere = existsSync(marker) && readFileSync(marker, 'utf8') === KIND;
   if (!isThere) {
     rmSync(dataDir, { recursive: true, force: true });
     mkdirSync(dataDir, { recursive: true });
@@ -52,12 +55,12 @@ export async function filledStore(sensorCount: number): Promise<FilledStore> {
   if (isThere) forgetLater(database, numbers);
   else fill(database, numbers);
   database.close();
-  writeFileSync(marker, String(VERSION));
+  writeFileSync(marker, KIND);
   return { dataDir, file, sensors, numbers, readings };
 }
 
 async function makeFarm(dataDir: string, sensors: string[]): Promise<void> {
-  const served = await serveOurs(dataDir);
+  const served = await serveOurs(dataDir, NO_BROKER);
   const post = async (path: string, body: object): Promise<void> => {
     const answer = await fetch(served.url + path, {
       method: 'POST',
