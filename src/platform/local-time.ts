@@ -1,5 +1,7 @@
 import { IANAZone } from 'luxon';
 
+import { isoTime } from './clock.js';
+
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const WEEK_MS = 7 * DAY_MS;
@@ -57,7 +59,7 @@ export function localIsoTime(at: number, timeZone: string): string {
   const minutes = Math.abs(offsetMs) / 60_000;
   const two = (number: number): string => String(Math.floor(number)).padStart(2, '0');
   const suffix = `${offsetMs < 0 ? '-' : '+'}${two(minutes / 60)}:${two(minutes % 60)}`;
-  return new Date(at + offsetMs).toISOString().slice(0, -1) + suffix;
+  return isoTime(at + offsetMs).slice(0, -1) + suffix;
 }
 
 /** The number of the local day, counted from 1970-01-01. */
