@@ -49,6 +49,10 @@ COPY --from=packages /app/node_modules node_modules
 COPY package.json ./
 COPY --from=python /app/python/aquaponia python/aquaponia
 COPY --from=build /app/dist dist
+# Node runs them as they are.
+COPY tools/backup.ts tools/restore.ts tools/db-copy.ts tools/progress.ts tools/
+COPY tools/history/obstacle.ts tools/history/
+COPY tools/store tools/store
 USER node
 # HTTP; MQTT, and MQTT over TLS where it has a certificate.
 EXPOSE 3000 1883 8883

@@ -7,7 +7,9 @@ export interface Progress {
 
 /** A bar where somebody watches; otherwise a line now and then. */
 export async function watchProgress(total: number, start: number, unit: string): Promise<Progress> {
-  if (!process.stderr.isTTY) {
+  // The image has no bar to show.
+  const bars = process.stderr.isTTY ? await import('cli-progress').catch(() => undefined) : undefined;
+  if (!bars) {
     let last = Date.now();
     const at = (count: number): void => {
       if (Date.now() - last < LINE_EVERY_MS) return;
@@ -16,8 +18,7 @@ export async function watchProgress(total: number, start: number, unit: string):
     };
     return { at, end: () => {} };
   }
-  const { SingleBar } = await import('cli-progress');
-  const bar = new SingleBar({
+  const bar = new bars.SingleBar({
     format: `{bar} {percentage} % | {value} of {total} ${unit} | {eta_formatted} left`,
   });
   bar.start(total, start);

@@ -39,14 +39,21 @@ const SQLITE_CODES = new Set([5, 6, 8, 10, 13, 14]);
 
 /** Whether the store could not do its work for now, so that the same request may succeed later. */
 export function isStoreUnavailable(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const { code, errcode, syscall } = error as { code?: unknown; errcode?: number; syscall?: string };
+  if (typeof error !== 'object' || error === null) return false;
+  const { code, errcode, syscall, message, errors } = error as {
+    code?: unknown;
+    errcode?: number;
+    syscall?: string;
+    message?: string;
+    errors?: unknown;
+  };
   if (code === 'ERR_SQLITE_ERROR') return SQLITE_CODES.has((errcode ?? 0) & 0xff);
-  if (error instanceof AggregateError) return error.errors.some(isStoreUnavailable);
+  // One for each address of a host.
+  if (Array.isArray(errors)) return errors.some(isStoreUnavailable);
   if (typeof code === 'string') {
     if (SOCKET_ERRORS.has(code)) return syscall !== undefined && SOCKET_CALLS.has(syscall);
     // Only PostgreSQL's own errors have a severity.
     return 'severity' in error && POSTGRES_STATES.test(code);
   }
-  return POSTGRES_MESSAGES.test(error.message);
+  return POSTGRES_MESSAGES.test(message ?? '');
 }
