@@ -8,6 +8,7 @@ import { HealthRegistry } from '../health/health.registry.js';
 import { LOGGER } from '../logging.js';
 import { kindOf } from './kind.js';
 import { type Migrations, migrate } from './migrate.js';
+import { atMost, GOODBYE_MS } from './patience.js';
 import { kyselyOver, migratePostgres, openPool } from './postgres.js';
 import { kyselyIn } from './sqlite.js';
 
@@ -75,6 +76,6 @@ export class DatabaseModule implements OnApplicationShutdown {
   }
 
   async onApplicationShutdown(): Promise<void> {
-    await this.database.destroy();
+    await atMost(GOODBYE_MS, this.database.destroy());
   }
 }

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import type { Logger } from 'pino';
 
+import { atMost, GOODBYE_MS } from './patience.js';
 import { connectionOf, type PostgresSettings } from './postgres.js';
 
 const AGAIN_AFTER_MS = 1_000;
@@ -23,7 +24,11 @@ export class PostgresListener {
   async stop(): Promise<void> {
     this.isStopped = true;
     clearTimeout(this.again);
-    await this.client?.end().catch(() => undefined);
+    if (this.client)
+      await atMost(
+        GOODBYE_MS,
+        this.client.end().catch(() => undefined),
+      );
   }
 
   private async connect(): Promise<void> {
