@@ -90,6 +90,27 @@ describe.each(['sqlite', 'postgres'] as const)('a backup of a service on %s', (k
       database.close();
     }
   };
+  /** Whether somebody has begun to write, and not ended yet. */
+  async function watchForWriting(): Promise<{ isSeen: () => Promise<boolean>; end: () => Promise<void> }> {
+    if (env.DATABASE_URL) {
+      const client = new pg.Client({ connectionString: env.DATABASE_URL });
+      await client.connect();
+      const locks =
+        "select from pg_locks where mode = 'ExclusiveLock' and granted and relation = 'readings'::regclass";
+      return { isSeen: async () => (await client.query(locks)).rows.length > 0, end: () => client.end() };
+    }
+    const database = new DatabaseSync(join(server.dataDir, 'aquaponia.db'), { timeout: 0 });
+    const isSeen = () => {
+      try {
+        database.exec('begin immediate; rollback');
+        return false;
+      } catch {
+        return true;
+      }
+    };
+    return { isSeen: () => Promise.resolve(isSeen()), end: () => Promise.resolve(database.close()) };
+  }
+
   const count = async (query: (sql: string) => Promise<Row[]>, from: string): Promise<number> =>
     Number((await query(`select count(*) as count from ${from}`))[0]!.count);
 
@@ -210,11 +231,14 @@ describe.each(['sqlite', 'postgres'] as const)('a backup of a service on %s', (k
     async () => {
       const file = await backUp('whole.db');
       const readings = await look((query) => count(query, 'readings'));
-      for (const milliseconds of [400, 600, 800, 1_000]) {
+      const writing = await watchForWriting();
+      for (let round = 0; round < 4; round++) {
         await server.post('/v1/systems', { ...GREENHOUSE, id: 'torn' });
         await post('torn', 0, 1_000);
         const restoring = startTool('restore', [file], env);
-        await new Promise((resolve) => setTimeout(resolve, milliseconds));
+        while (!(await writing.isSeen())) await new Promise((resolve) => setTimeout(resolve, 1));
+        // At another step of it each time.
+        await new Promise((resolve) => setTimeout(resolve, 15 * round));
         restoring.child.kill('SIGKILL');
         await restoring.ended;
         const moment = () =>
@@ -232,6 +256,7 @@ describe.each(['sqlite', 'postgres'] as const)('a backup of a service on %s', (k
           [0, readings],
         ]).toContainEqual(await moment());
       }
+      await writing.end();
       expect((await restore(file)).code).toBe(0);
       expect(await look((query) => count(query, 'readings'))).toBe(readings);
     },
