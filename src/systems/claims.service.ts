@@ -1,8 +1,7 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 
 import { KeysService } from '../platform/auth/keys.service.js';
 import { Clock, isoTime } from '../platform/clock.js';
-import { CONFIG, type Config } from '../platform/config.js';
 import { ProblemType } from '../platform/http/problem.js';
 import { Mqtt } from '../platform/mqtt/mqtt.js';
 import { Attempts } from './attempts.js';
@@ -39,7 +38,6 @@ export class ClaimsService {
     private readonly keys: KeysService,
     private readonly mqtt: Mqtt,
     private readonly clock: Clock,
-    @Inject(CONFIG) private readonly config: Config,
   ) {}
 
   /** A code for a device; the one before is void. */
@@ -86,9 +84,8 @@ export class ClaimsService {
 
   /** A broker elsewhere knows no keys of ours. */
   private mqttFor(systemId: string, username: string, host: string): MqttSettings | undefined {
-    const plain = this.mqtt.addresses().find((address) => address.startsWith('mqtt://'));
-    if (this.config.mqtt.url !== undefined || plain === undefined) return undefined;
-    return { host, port: Number(new URL(plain).port), username, topicPrefix: topicPrefix(systemId) };
+    const port = this.mqtt.port();
+    return port === undefined ? undefined : { host, port, username, topicPrefix: topicPrefix(systemId) };
   }
 
   private countAttempt(address: string): void {

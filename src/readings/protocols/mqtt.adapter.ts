@@ -12,6 +12,7 @@ import { MAX_PAYLOAD_BYTES } from '../../platform/mqtt/bounded-packets.js';
 import type { KeyHolder } from '../../platform/auth/keys.service.js';
 import { type Message, Mqtt } from '../../platform/mqtt/mqtt.js';
 import { ROOT_TOPIC } from '../../systems/topics.js';
+import { Allowance } from '../allowance.js';
 import { type Item, type Refusal, refuse } from '../ingest.js';
 import { DevicesService } from '../../systems/devices.service.js';
 import { SystemsService } from '../../systems/systems.service.js';
@@ -36,7 +37,9 @@ import {
   STATUS_TOPICS,
   SYSTEM_TOPICS,
 } from './mqtt-topics.js';
+import { Pace } from './pace.js';
 import { Sampler } from './sampler.js';
+import { parseSenml } from './senml.js';
 
 export const MESSAGE_REFUSED = new ProblemType('MQTT.REFUSED', 422, 'Not all of the message could be taken');
 
@@ -55,6 +58,7 @@ export class MqttAdapter implements OnModuleInit {
   private readonly counter: Counter<'outcome'>;
   private readonly told: Sampler;
   private readonly logged: Sampler;
+  private readonly pace: Pace;
   private stopHandling: (() => void)[] = [];
 
   constructor(
@@ -66,7 +70,9 @@ export class MqttAdapter implements OnModuleInit {
     private readonly clock: Clock,
     @Inject(LOGGER) private readonly logger: Logger,
     metrics: Metrics,
+    allowance: Allowance,
   ) {
+    this.pace = new Pace(allowance);
     this.counter = metrics.counter(
       'mqtt_messages_total',
       'MQTT messages that could be readings, by outcome',
@@ -167,8 +173,7 @@ export class MqttAdapter implements OnModuleInit {
 
   private async resolve({ senml }: SenmlPack, systemId: string, arrivedAt: number): Promise<Item[]> {
     const { sensors } = await this.systems.ingestView(systemId);
-    void [senml, sensors, arrivedAt];
-    throw new PayloadError(refuse('MQTT.SENML', '', 'SenML is not read here yet').refusal);
+    return parseSenml(senml, systemId, sensors, arrivedAt);
   }
 
   private async store(message: Message, systemId: string, items: Item[]): Promise<boolean> {
@@ -182,6 +187,7 @@ export class MqttAdapter implements OnModuleInit {
       return this.refuse(message, systemId, [refusal.refusal]);
     }
     return this.unlessRefused(message, systemId, async () => {
+      if (message.from?.role === 'device') await this.pace.wait(message.from.keyId, items.length);
       const stored = await this.ingest.ingest(systemId, items, message.arrivedAt);
       const { from, arrivedAt } = message;
       // Without a key to tell, it comes from devices.
