@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { Postgres } from '../test/helpers/postgres.ts';
+import { benchMqtt } from './ingest/mqtt.ts';
 import type { IngestLoad, IngestResult } from './ingest/http-load.ts';
 import { ADMIN_KEY, end, type Served, serveOurs } from './processes.ts';
 import { type Figure, median, rounded } from './report.ts';
@@ -46,6 +47,7 @@ export async function benchIngest(): Promise<Figure[]> {
     };
     figures.push(...(await benchBatches(onPostgres, { atLeast: 0.5 })));
     await end(onPostgres.served);
+    figures.push(...(await benchMqtt()));
   } finally {
     await postgres.stop();
     rmSync(folder, { recursive: true, force: true });

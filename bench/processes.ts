@@ -57,7 +57,7 @@ export const serveUvicorn = (): Promise<Served> =>
   serve(PYTHON, [join(ROOT, 'bench/fuzzy_uvicorn.py'), '--port', '0'], {}, /"port": ?(\d+)/);
 
 export const serveBareBroker = (): Promise<Served> =>
-  serve(process.execPath, [join(ROOT, 'bench/mqtt_bare.ts')], {}, /"port":(\d+)/);
+  serve(process.execPath, [join(ROOT, 'bench/ingest/mqtt-bare.ts')], {}, /"port":(\d+)/);
 
 export async function end({ child }: Served): Promise<void> {
   child.kill('SIGTERM');

@@ -12,6 +12,7 @@ describe('a time in ISO 8601', () => {
   });
 
   it('is none of what is no time', () => {
-    for (const wrong of [NaN, Infinity, 8.64e15 + 86_400_000]) expect(() => isoTime(wrong)).toThrow(RangeError);
+    for (const wrong of [NaN, Infinity, 8.64e15 + 86_400_000])
+      expect(() => isoTime(wrong)).toThrow(RangeError);
   });
 });

@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { ADMIN_KEY, end, ROOT, serveBareBroker, serveOurs } from './processes.ts';
-import { type Figure, percentile, rounded } from './report.ts';
+import { ADMIN_KEY, end, ROOT, serveBareBroker, serveOurs } from '../processes.ts';
+import { type Figure, percentile, rounded } from '../report.ts';
 
 const CLIENTS = 50;
 const MESSAGES = 3_000;
@@ -72,7 +72,7 @@ async function publish(
   );
   const results = await Promise.all(
     halves.map(async (topics) => {
-      const child = fork(join(ROOT, 'bench/mqtt_publisher.ts'));
+      const child = fork(join(ROOT, 'bench/ingest/mqtt-publisher.ts'));
       child.send({ port, password: ADMIN_KEY, topics, payload, messages, window, startAt });
       const [result] = (await Promise.race([
         once(child, 'message'),
