@@ -18,7 +18,7 @@ export type ThreadReply =
 const { file, mayWrite } = workerData as ThreadData;
 const database = mayWrite ? openSqlite(file) : new DatabaseSync(file, { readOnly: true });
 // Not mapped into memory, which would be faster: a bad block of an SD card must be an error, not the end of the process.
-database.exec('PRAGMA busy_timeout = 5000; PRAGMA cache_size = -16384');
+database.exec('PRAGMA busy_timeout = 5000; PRAGMA cache_size = -8192');
 const prepared = new Map<string, StatementSync>();
 
 function run({ statement, parameters }: Statement): Float64Array<ArrayBuffer> {
