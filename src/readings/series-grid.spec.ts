@@ -16,6 +16,12 @@ describe('cutting a period into buckets', () => {
     expect(cut(5, 5, { points: 10 }, 10)).toEqual([5]);
   });
 
+  it('divides it into whole hours where a point is an hour or more', () => {
+    const hours = (...at: number[]): number[] => at.map((hour) => hour * 3_600_000);
+    const [from, to] = [1.25, 8] as const;
+    expect(cut(from * 3_600_000, to * 3_600_000, { points: 5 }, 10)).toEqual(hours(1, 3, 5, 7, 9));
+  });
+
   it('takes whole buckets of a width', () => {
     expect(cut(95_000, 125_000, { widthMs: 30_000 }, 10)).toEqual([90_000, 120_000, 150_000]);
   });

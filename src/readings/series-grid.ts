@@ -9,16 +9,27 @@ export type Cut = { points: number } | { widthMs: number } | { unit: CalendarUni
 
 /**
  * Buckets of one width, or of the calendar, are whole: the first is the one that `from` lies in. So a bucket has the same
- * figures whatever period it was asked for in. A number of points divides the period itself.
+ * figures whatever period it was asked for in. A number of points divides the period itself; into whole hours where they
+ * are hours or more, since those are counted already.
  * @returns undefined where there would be more than `most`.
  */
 export function cut(from: number, to: number, how: Cut, most: number): Grid | undefined {
   if (from >= to) return [from];
   if ('unit' in how) return cutByCalendar(from, to, how.unit, how.timeZone, most);
-  const width = 'widthMs' in how ? how.widthMs : Math.ceil((to - from) / how.points);
-  const start = 'widthMs' in how ? Math.floor(from / width) * width : from;
+  const { width, start } = 'widthMs' in how ? gridOf(how.widthMs, from) : dividing(from, to, how.points);
   const count = Math.ceil((to - start) / width);
   return count > most ? undefined : Array.from({ length: count + 1 }, (_, index) => start + index * width);
+}
+
+const gridOf = (width: number, from: number): { width: number; start: number } => ({
+  width,
+  start: Math.floor(from / width) * width,
+});
+
+function dividing(from: number, to: number, points: number): { width: number; start: number } {
+  const width = Math.ceil((to - from) / points);
+  if (width < HOUR_MS) return { width, start: from };
+  return { width: Math.ceil(width / HOUR_MS) * HOUR_MS, start: from - (from % HOUR_MS) };
 }
 
 function cutByCalendar(

@@ -60,7 +60,8 @@ export class SeriesQuery extends SensorsInTime {
   bucket?: string;
 
   /**
-   * Or how many buckets the period is divided into, all of one width; 500 where neither is given.
+   * Or into how many buckets, about, the period is divided, all of one width, of whole hours where that is an hour or more;
+   * 500 where neither is given.
    */
   @IsOptional()
   @Type(() => Number)
