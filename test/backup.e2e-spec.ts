@@ -427,5 +427,10 @@ describe('a store, copied into one of the other kind', () => {
     ]);
     expect(unreachable).toMatchObject({ code: 1, said: expect.stringMatching(/ECONNREFUSED/) });
     expect(unreachable.said).not.toContain('secret');
+    const empty = { DATABASE_URL: await postgres.database() };
+    expect(await runTool('backup', [join(folder, 'empty.db')], empty)).toMatchObject({
+      code: 1,
+      said: expect.stringMatching(/^PostgreSQL at .* is no store of Aquaponia\.\n$/),
+    });
   });
 });

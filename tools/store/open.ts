@@ -37,7 +37,12 @@ function configOf(environment: Record<string, string | undefined>): Config {
 
 /** Opens a store to read it as it is at this moment, whatever happens to it meanwhile. */
 export async function openToRead(place: Place): Promise<Side> {
-  if ('postgres' in place) return PostgresSide.open(place.postgres, { readOnly: true }).catch(explain);
+  if ('postgres' in place) {
+    const side = await PostgresSide.open(place.postgres, { readOnly: true }).catch(explain);
+    if ((await side.tables()).some(({ name }) => name === 'systems')) return side;
+    await side.rollback();
+    throw new Obstacle(`${side.name} is no store of Aquaponia.`);
+  }
   requireStore(place.file);
   return new SqliteSide(place.file, { readOnly: true });
 }
@@ -57,6 +62,8 @@ export async function bringUpToDate(file: string): Promise<void> {
   const database = kyselyOverFile(file);
   try {
     await migrate(database, MIGRATIONS);
+  } catch (error) {
+    throw new Obstacle(`${file} cannot be brought up to date (${(error as Error).message}).`);
   } finally {
     await database.destroy();
   }
