@@ -210,13 +210,15 @@ export class DerivedRepository {
       .orderBy('observed_at', 'desc')
       .limit(1)
       .execute();
+    // A cross join: SQLite takes these in their order, and would go through the whole series for each minute otherwise.
     const { rows } = await sql<Pick<ReadingRow, 'observed_at' | 'value' | 'quality'>>`
       select readings.observed_at, readings.value, readings.quality from (
         select max(observed_at) as at from readings
         where sensor_number = ${sensor} and observed_at >= ${from} and observed_at <= ${to}
         group by observed_at - observed_at % ${sql.lit(MINUTE_MS)}
       ) as ends
-      join readings on readings.sensor_number = ${sensor} and readings.observed_at = ends.at
+      cross join readings
+      where readings.sensor_number = ${sensor} and readings.observed_at = ends.at
       order by readings.observed_at`.execute(transaction);
     return [...before, ...rows].map(({ observed_at, value, quality }) => ({
       at: observed_at,
