@@ -2,6 +2,7 @@ import type { SQLInputValue } from 'node:sqlite';
 import { Worker } from 'node:worker_threads';
 import type { CompiledQuery } from 'kysely';
 
+import { RETRY_AFTER, STORE_UNAVAILABLE } from '../platform/database/unavailable.js';
 import type { Batch, Commit } from './flush.js';
 import type { ReadingsStore } from './readings.store.js';
 import type { SensorFacts } from './sensor-facts.js';
@@ -64,7 +65,8 @@ export class SqliteStore implements ReadingsStore {
     thread.on('error', (error: Error) => (cause = error));
     thread.on('exit', () => {
       // What it had committed nobody knows; whoever sends it again finds out.
-      const error = new Error('the thread that writes readings has ended', { cause });
+      const detail = 'The thread that writes readings has ended';
+      const error = STORE_UNAVAILABLE.happened({ detail, headers: RETRY_AFTER, cause });
       for (const { reject } of this.pending.values()) reject(error);
       this.pending.clear();
       if (this.writer?.thread === thread) this.writer = undefined;

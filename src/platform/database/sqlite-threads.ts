@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 
 import type { NumberReader, Statement, Transactions } from './numbers.js';
 import type { ThreadData, ThreadReply, ThreadRequest } from './sqlite-threads.thread.js';
+import { RETRY_AFTER, STORE_UNAVAILABLE } from './unavailable.js';
 
 interface Task {
   request: ThreadRequest;
@@ -63,7 +64,8 @@ abstract class SqliteThreads {
     let cause: unknown;
     thread.on('error', (error: Error) => (cause = error));
     thread.on('exit', () => {
-      settle(({ reject }) => reject(new Error('a thread of the database has ended', { cause })));
+      const detail = 'A thread of the database has ended';
+      settle(({ reject }) => reject(STORE_UNAVAILABLE.happened({ detail, headers: RETRY_AFTER, cause })));
       const place = this.idle.indexOf(thread);
       if (place >= 0) this.idle.splice(place, 1);
       this.next();
