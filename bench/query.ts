@@ -38,6 +38,7 @@ interface Chart {
   bucket: string;
   spanMs: number;
   buckets: number;
+  target?: Figure['target'];
   /** What one would write by hand; parameters: sensor, from, to, width. */
   bare: string;
 }
@@ -56,6 +57,7 @@ const CHARTS: Chart[] = [
     bucket: 'points=1000',
     spanMs: MONTH_MS,
     buckets: 1000,
+    target: { atMost: 10 },
     bare: GROUPED,
   },
   {
@@ -64,6 +66,7 @@ const CHARTS: Chart[] = [
     bucket: 'bucket=day',
     spanMs: TO - FROM,
     buckets: 365,
+    target: { atMost: 10 },
     bare: ROLLED_UP('rollups_daily'),
   },
   {
@@ -122,7 +125,7 @@ async function benchCharts({ url }: Served, { sensors, numbers, file }: FilledSt
     }
     const [p50, bareP50] = [median(times), median(bareTimes)];
     figures.push(
-      { key: `${chart.key}_p50_ms`, value: rounded(p50), meaning: chart.meaning, target: { atMost: 10 } },
+      { key: `${chart.key}_p50_ms`, value: rounded(p50), meaning: chart.meaning, target: chart.target },
       { key: `${chart.key}_p99_ms`, value: rounded(percentile(times, 0.99)), meaning: 'the same' },
       {
         key: `${chart.key}_bare_p50_ms`,
