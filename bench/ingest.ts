@@ -7,12 +7,12 @@ import { join } from 'node:path';
 import { Postgres } from '../test/helpers/postgres.ts';
 import { benchMqtt } from './ingest/mqtt.ts';
 import type { IngestLoad, IngestResult } from './ingest/http-load.ts';
-import { ADMIN_KEY, end, type Served, serveOurs } from './processes.ts';
+import { ADMIN_KEY, end, makeFarm, type Served, serveOurs } from './processes.ts';
 import { type Figure, median, rounded } from './report.ts';
 
 const ROUNDS = 5;
 const BARE_ROWS = 400_000;
-const SENSORS = Array.from({ length: 20 }, (_, index) => `sensor-${index}`);
+export const SENSORS = Array.from({ length: 20 }, (_, index) => `sensor-${index}`);
 /** What ThingsBoard's own page gives for 4 CPUs: 3,333 devices, a data point each second. */
 const THINGSBOARD_PER_SECOND = 3_333;
 
@@ -60,7 +60,7 @@ async function benchBatches(
   ratioTarget: Figure['target'],
   rateTarget?: Figure['target'],
 ): Promise<Figure[]> {
-  await makeFarm(target.served);
+  await makeFarm(target.served, SENSORS);
   const ours: IngestResult[] = [];
   const bares: number[] = [];
   // In turns: whatever else the machine does meanwhile, it does to both.
@@ -115,23 +115,6 @@ async function benchSingles(target: Target): Promise<Figure[]> {
     { key: 'single_p50_ms', value: of('p50Ms'), meaning: 'the same' },
     { key: 'single_p99_ms', value: of('p99Ms'), meaning: 'the same', target: { atMost: 20 } },
   ];
-}
-
-export async function makeFarm({ url }: Served): Promise<void> {
-  const post = async (path: string, body: object): Promise<void> => {
-    const answer = await fetch(url + path, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    });
-    if (!answer.ok) throw new Error(`${path} answered ${answer.status}: ${await answer.text()}`);
-  };
-  await post('/v1/systems', { id: 'farm', name: 'Farm', species: 'nile-tilapia', crop: 'lettuce' });
-  await post('/v1/systems/farm/devices', { id: 'board', name: 'Board' });
-  for (const id of SENSORS) {
-    const sensor = { id, deviceId: 'board', quantity: 'water-temperature', place: 'tank' };
-    await post('/v1/systems/farm/sensors', sensor);
-  }
 }
 
 /** From a process of its own, so that measuring does not slow down what is measured. */

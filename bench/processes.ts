@@ -59,6 +59,24 @@ export const serveUvicorn = (): Promise<Served> =>
 export const serveBareBroker = (): Promise<Served> =>
   serve(process.execPath, [join(ROOT, 'bench/ingest/mqtt-bare.ts')], {}, /"port":(\d+)/);
 
+/** A system `farm` with thermometers of these names. */
+export async function makeFarm({ url }: Served, sensors: string[]): Promise<void> {
+  const post = async (path: string, body: object): Promise<void> => {
+    const answer = await fetch(url + path, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    if (!answer.ok) throw new Error(`${path} answered ${answer.status}: ${await answer.text()}`);
+  };
+  await post('/v1/systems', { id: 'farm', name: 'Farm', species: 'nile-tilapia', crop: 'lettuce' });
+  await post('/v1/systems/farm/devices', { id: 'board', name: 'Board' });
+  for (const id of sensors) {
+    const sensor = { id, deviceId: 'board', quantity: 'water-temperature', place: 'tank' };
+    await post('/v1/systems/farm/sensors', sensor);
+  }
+}
+
 export async function end({ child }: Served): Promise<void> {
   child.kill('SIGTERM');
   if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');

@@ -2,8 +2,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { load, makeFarm } from './ingest.ts';
-import { end, serveOurs } from './processes.ts';
+import { load, SENSORS } from './ingest.ts';
+import { end, makeFarm, serveOurs } from './processes.ts';
 import { type Figure, rounded } from './report.ts';
 
 const MINUTES = 10;
@@ -14,7 +14,7 @@ export async function benchSoak(): Promise<Figure[]> {
   const folder = mkdtempSync(join(tmpdir(), 'aquaponia-soak-'));
   const served = await serveOurs(folder);
   try {
-    await makeFarm(served);
+    await makeFarm(served, SENSORS);
     const target = { served, startMs: Date.UTC(2001, 0, 1) };
     const memory: number[] = [];
     const sampling = setInterval(() => memory.push(residentMb(served.child.pid!)), SAMPLE_MS);

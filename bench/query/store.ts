@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
 import { MIGRATIONS } from '../../dist/migrations.js';
-import { ADMIN_KEY, end, serveOurs } from '../processes.ts';
+import { end, makeFarm, serveOurs } from '../processes.ts';
 
 /** Two run at once, and neither needs it. */
 export const NO_BROKER = { MQTT_PORT: 'off' };
@@ -45,7 +45,7 @@ export async function filledStore(sensorCount: number): Promise<FilledStore> {
       throw new Error(`${dataDir} needs ${(needed / 1e9).toFixed(1)} GB, and the disk has not got that`);
     }
     say(`making a store of ${(readings / 1e6).toFixed(1)} million readings in ${dataDir}, which stays there`);
-    await makeFarm(dataDir, sensors);
+    await migrate(dataDir, sensors);
   }
   const database = new DatabaseSync(file);
   const numbers = sensors.map((id) => {
@@ -59,22 +59,9 @@ export async function filledStore(sensorCount: number): Promise<FilledStore> {
   return { dataDir, file, sensors, numbers, readings };
 }
 
-async function makeFarm(dataDir: string, sensors: string[]): Promise<void> {
+async function migrate(dataDir: string, sensors: string[]): Promise<void> {
   const served = await serveOurs(dataDir, NO_BROKER);
-  const post = async (path: string, body: object): Promise<void> => {
-    const answer = await fetch(served.url + path, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    });
-    if (!answer.ok) throw new Error(`${path} answered ${answer.status}: ${await answer.text()}`);
-  };
-  await post('/v1/systems', { id: 'farm', name: 'Farm', species: 'nile-tilapia', crop: 'lettuce' });
-  await post('/v1/systems/farm/devices', { id: 'board', name: 'Board' });
-  for (const id of sensors) {
-    const sensor = { id, deviceId: 'board', quantity: 'water-temperature', place: 'tank' };
-    await post('/v1/systems/farm/sensors', sensor);
-  }
+  await makeFarm(served, sensors);
   await end(served);
 }
 
