@@ -23,12 +23,16 @@ export async function benchQuery(): Promise<Figure[]> {
   const large = await filledStore(100);
   const small = await filledStore(2);
   const ours = await serveOurs(large.dataDir, NO_BROKER);
-  const oursSmall = await serveOurs(small.dataDir, NO_BROKER);
   try {
     const figures = await benchCharts(ours, large);
-    return [...figures, ...(await benchCost({ ours, large, oursSmall, small }))];
+    const oursSmall = await serveOurs(small.dataDir, NO_BROKER);
+    try {
+      return [...figures, ...(await benchCost({ ours, large, oursSmall, small }))];
+    } finally {
+      await end(oursSmall);
+    }
   } finally {
-    await Promise.all([end(ours), end(oursSmall)]);
+    await end(ours);
   }
 }
 
