@@ -2,7 +2,7 @@ import { type IncomingMessage, request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { DateTime, type DateTimeUnit } from 'luxon';
 
-import { Postgres } from './helpers/postgres.js';
+import { ask, Postgres } from './helpers/postgres.js';
 import { expectProblem } from './helpers/problem.js';
 import { ADMIN_KEY, GREENHOUSE, Server } from './helpers/server.js';
 import { Stream } from './helpers/stream.js';
@@ -40,12 +40,16 @@ const random = (): number => {
 
 describe.each(['sqlite', 'postgres'] as const)('series on %s', (kind) => {
   let postgres: Postgres | undefined;
+  let url = '';
   let server: Server;
   const known: Known[] = [];
 
   beforeAll(async () => {
-    if (kind === 'postgres') postgres = await Postgres.start();
-    server = await Server.start(postgres ? { DATABASE_URL: await postgres.database() } : {});
+    if (kind === 'postgres') {
+      postgres = await Postgres.start();
+      url = await postgres.database();
+    }
+    server = await Server.start(url ? { DATABASE_URL: url } : {});
     await server.post('/v1/systems', { ...GREENHOUSE, timeZone: 'Europe/Berlin' });
     known.push(...(await postWeek()));
   }, 60_000);
@@ -331,6 +335,21 @@ describe.each(['sqlite', 'postgres'] as const)('series on %s', (kind) => {
       await second.untilEvent(({ data }) => data.value === 6.94);
       second.close();
     });
+
+    if (kind === 'postgres') {
+      it('says so where other replicas could not be heard for a while', async () => {
+        const stream = await Stream.open(server, 'greenhouse');
+        const ended = await ask(
+          url,
+          "select pg_terminate_backend(pid) from pg_stat_activity where query like 'listen %' and pid <> pg_backend_pid()",
+        );
+        expect(ended).toHaveLength(1);
+        await stream.untilEvent(({ event }) => event === 'reset');
+        await now(6.95);
+        await stream.untilEvent(({ data }) => data.value === 6.95);
+        stream.close();
+      });
+    }
 
     it('says so where too much was missed', async () => {
       const lastId = String(Date.now() - 2 * HOUR);

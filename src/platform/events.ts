@@ -10,6 +10,8 @@ export type OfflineReason = 'last-will' | 'disconnected' | 'silent';
 /** What rooms tell those that they may not know: facts, in the past tense. */
 export interface EventPayloads {
   'readings.committed': { systemIds: string[]; receivedAt: number; sensors: number[] };
+  /** What other replicas have committed may have been missed. */
+  'replicas.unheard': Record<string, never>;
   /** Local days begin elsewhere: what is kept by day must be made again. */
   'system.time-zone-changed': { systemId: string; timeZone: string };
   /** The air of the system has another pressure than was thought. */

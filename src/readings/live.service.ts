@@ -65,6 +65,7 @@ export class LiveService implements OnModuleDestroy {
     );
     this.stopListening = [
       events.on('readings.committed', (committed) => this.gather(committed)),
+      events.on('replicas.unheard', () => this.all().forEach((listener) => send(listener, this.reset()))),
       events.on('key.revoked', ({ keyId }) => this.endAll((listener) => listener.keyId === keyId)),
     ];
     this.heartbeat = setInterval(() => void this.beat(), HEARTBEAT_MS).unref();

@@ -46,6 +46,7 @@ export class ReplicaNews implements OnApplicationBootstrap, OnApplicationShutdow
         const { from, ...committed } = JSON.parse(payload) as Committed & { from: string };
         if (from !== SELF) this.events.emit('readings.committed', committed);
       },
+      () => this.events.emit('replicas.unheard', {}),
       this.logger,
     );
   }

@@ -11,11 +11,14 @@ export class PostgresListener {
   private client: pg.Client | undefined;
   private again: NodeJS.Timeout | undefined;
   private isStopped = false;
+  private hasListened = false;
 
   constructor(
     private readonly settings: PostgresSettings,
     private readonly channel: string,
     private readonly onPayload: (payload: string) => void,
+    /** It listens again; what was told meanwhile is lost. */
+    private readonly onGap: () => void,
     private readonly logger: Pick<Logger, 'warn'>,
   ) {
     void this.connect();
@@ -40,6 +43,8 @@ export class PostgresListener {
     try {
       await client.connect();
       await client.query(`listen ${this.channel}`);
+      if (this.hasListened) this.onGap();
+      this.hasListened = true;
     } catch (error) {
       this.lose(client, error);
     }
