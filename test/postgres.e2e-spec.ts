@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
 
 import { ask, Postgres } from './helpers/postgres.js';
 import { expectProblem } from './helpers/problem.js';
@@ -274,6 +275,37 @@ describe('PostgreSQL at the start', () => {
       const isRefused = async () => (await other.get('/v1/systems', withKey)).status === 401;
       await other.until(isRefused, 'the other has heard that the key is revoked');
       await Promise.all([one.stop(), other.stop()]);
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
+    'stores readings of a month that it has no partition for while somebody reads, and keeps no reader waiting',
+    async () => {
+      const url = await postgres.database();
+      const servers = await Promise.all(
+        [1, 2].map(() => Server.start({ DATABASE_URL: url, DATABASE_STATEMENT_MS: '3000' })),
+      );
+      await servers[0]!.post('/v1/systems', GREENHOUSE);
+      const post = (server: Server, observedAt: string) =>
+        server.post('/v1/systems/greenhouse/readings', {
+          readings: [{ sensor: 'ph', value: 7, observedAt }],
+        });
+      expect((await post(servers[0]!, '2024-01-15T00:00:00Z')).status).toBe(200);
+      // As `pg_dump` does, for as long as it takes.
+      const reader = new pg.Client({ connectionString: url });
+      await reader.connect();
+      await reader.query('begin; select * from readings');
+      const asked = [
+        post(servers[0]!, '2024-02-15T00:00:00Z'),
+        post(servers[1]!, '2024-02-16T00:00:00Z'),
+        servers[0]!.get('/v1/systems/greenhouse/status'),
+      ];
+      expect((await Promise.all(asked)).map(({ status }) => status)).toEqual([200, 200, 200]);
+      await reader.end();
+      const [stored] = await ask(url, 'select count(*)::int as readings from readings_2024_02');
+      expect(stored).toEqual({ readings: 2 });
+      await Promise.all(servers.map((server) => server.stop()));
     },
     TIMEOUT_MS,
   );

@@ -8,6 +8,9 @@ export function partitionOf(at: number): { name: string; from: number; to: numbe
   return { name, from: Date.UTC(year, month), to: Date.UTC(year, month + 1) };
 }
 
+/** There already: the table, its name or its type; a partition already. */
+const MADE_BY_ANOTHER = new Set(['42P07', '23505', '42710', '42809']);
+
 /** PostgreSQL takes no row for which there is no partition: they are made as they are needed. */
 export class PartitionedReadings {
   /** Bounds of those that are there. */
@@ -29,16 +32,28 @@ export class PartitionedReadings {
     this.isHypertable ??= await this.isOrdinaryTable();
     if (this.isHypertable) return;
     const { name, from, to } = partitionOf(at);
-    try {
-      await this.pool.query(
-        `create table if not exists ${name} partition of readings for values from (${from}) to (${to})`,
-      );
-    } catch (error) {
-      // Another process was making it just then; 42P07 and 23505 say that it is there now.
-      if (!['42P07', '23505', '42710'].includes((error as { code?: string }).code ?? '')) throw error;
+    if (!(await this.isThere(name))) {
+      try {
+        // `partition of` would wait for everybody who reads, and all others behind it: attaching waits for nobody.
+        await this.pool.query(`create table if not exists ${name} (like readings including all)`);
+        await this.pool.query(
+          `alter table readings attach partition ${name} for values from (${from}) to (${to})`,
+        );
+      } catch (error) {
+        // Another process was making it just then.
+        if (!MADE_BY_ANOTHER.has((error as { code?: string }).code ?? '')) throw error;
+        if (!(await this.isThere(name))) return this.make(at);
+      }
     }
     // The month at hand is asked for most.
     this.made.unshift({ from, to });
+  }
+
+  private async isThere(name: string): Promise<boolean> {
+    const { rows } = await this.pool.query(
+      `select 1 from pg_class where oid = to_regclass('${name}') and relispartition`,
+    );
+    return rows.length > 0;
   }
 
   private async isOrdinaryTable(): Promise<boolean> {
