@@ -78,6 +78,8 @@ describe.each(['sqlite', 'postgres'] as const)('readings on %s', (kind) => {
       reading(13, 7),
     ]);
     expect(outcomesOf(again)).toEqual(['duplicate', 'duplicate', 'stored', 'refused', 'stored']);
+    // Nothing is said of how good it is: it may have been stored as bad.
+    expect(again.results[0]).toEqual({ outcome: 'duplicate' });
     const { body: read } = await servers[0]!.get(
       `/v1/systems/greenhouse/sensors/ph/readings?from=${at(0)}&to=${at(100)}`,
     );

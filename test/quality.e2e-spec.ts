@@ -399,6 +399,22 @@ describe.each(STORES)('on %s', (kind) => {
       const applied = await server.post(`${path}/calibrations`, { from: time(at - HOUR) });
       expect(applied.body).toMatchObject({ slopePercent: 100, rejudged: { readings: 2, suspect: 1 } });
     });
+
+    it('conductivity that comes together with the temperature which it needs', async () => {
+      const system = await newSystem();
+      const [probe, thermometer] = ['electrical-conductivity', 'water-temperature'];
+      await server.request('PATCH', `${system}/sensors/${probe}`, { temperatureCompensated: false });
+      const start = Date.now() - 3 * HOUR;
+      // After an outage, whichever of the two the device names first.
+      const readings = [0, 1, 2].flatMap((hour) => [
+        { sensor: probe, value: 1100, observedAt: time(start + hour * HOUR) },
+        { sensor: thermometer, value: 30 - hour, observedAt: time(start + hour * HOUR) },
+      ]);
+      const { body } = await server.post(`${system}/readings`, { readings });
+      expect(body.results.map((each: any) => each.quality)).toEqual(Array(6).fill('good'));
+      const values = (await stored(system, probe!, start)).map(({ value }: any) => value as number);
+      expect(values.map((value) => Math.round(value))).toEqual([1000, 1019, 1038]);
+    });
   });
 
   describe('the status', () => {

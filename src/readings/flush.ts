@@ -1,4 +1,5 @@
 import { localDayOf } from '../platform/local-time.js';
+import { factsOf as quantityFacts } from '../systems/quantities.js';
 import {
   freshState,
   type Judge,
@@ -60,9 +61,17 @@ export interface StoredSeries {
   rawAt(sensor: number, at: number): number | null | undefined;
   /** The last `REMEMBERED` readings before a time, oldest first. */
   before(sensor: number, at: number): Past[];
-  /** The newest good value of a sensor at a time, where it is still fresh. */
-  valueAt(sensor: number, at: number): number | null;
+  /** The newest good value of a thermometer at a time, where it is still fresh. */
+  temperatureAt(thermometer: number, at: number): Temperature | undefined;
 }
+
+export interface Temperature {
+  at: number;
+  value: number;
+}
+
+/** For how long a temperature speaks of now. */
+export const THERMOMETER_STALE_MS = quantityFacts('water-temperature').staleAfterMs;
 
 /** All that a transaction has to write, found without writing anything. */
 export interface Flush {
@@ -99,9 +108,9 @@ export class JudgingMemory {
     this.known.get(sensor)!.state = state;
   }
 
-  /** What was judged has not become durable. */
-  forget(): void {
-    this.known.clear();
+  /** What was judged of these has not become durable. Of others, a flush may be on its way that counts on it. */
+  forget(sensors: Iterable<number>): void {
+    for (const sensor of sensors) this.known.delete(sensor);
   }
 }
 
@@ -121,10 +130,16 @@ export function planFlush(
     receivedAt,
   };
   const flush: Flush = { commit, fresh: [], values: new Float64Array(size), hours: [], days: [], states: [] };
-  for (const [sensor, places] of runsOf(batch))
-    planRun(flush, batch, places, factsOf(sensor), series, memory);
+  const runs = [...runsOf(batch)].map(([sensor, places]) => ({ places, facts: factsOf(sensor) }));
+  const brought = new Map<number, Temperature[]>();
+  for (const { facts } of runs) if (facts.thermometer !== null) brought.set(facts.thermometer, []);
+  // Thermometers before what they compensate: a device sends both at once, after an outage hours of them.
+  if (brought.size > 0) runs.sort((one, other) => rankOf(one.facts) - rankOf(other.facts));
+  for (const { places, facts } of runs) planRun(flush, batch, places, facts, series, memory, brought);
   return flush;
 }
+
+const rankOf = ({ thermometer }: SensorFacts): number => (thermometer === null ? 0 : 1);
 
 interface Fresh extends Judgeable {
   place: number;
@@ -138,6 +153,7 @@ function planRun(
   facts: SensorFacts,
   series: StoredSeries,
   memory: JudgingMemory,
+  brought: Map<number, Temperature[]>,
 ): void {
   const { number } = facts;
   const state = series.state(number) ?? emptyState(number);
@@ -147,8 +163,7 @@ function planRun(
   const firstNew = newestAt === null ? 0 : fresh.findIndex(({ observedAt }) => observedAt > newestAt);
   const late = firstNew === -1 ? fresh : fresh.slice(0, firstNew);
   const inOrder = firstNew === -1 ? [] : fresh.slice(firstNew);
-  const temperatureAt = (at: number): number | null =>
-    facts.thermometer === null ? null : series.valueAt(facts.thermometer, at);
+  const temperatureAt = temperaturesFor(facts, series, brought);
   const { judge, state: remembered } = memory.recall(facts, newestAt);
   if (late.length > 0) {
     judgeRun(judge, stateAfter(judge, series.before(number, late[0]!.observedAt)), late, temperatureAt);
@@ -173,6 +188,27 @@ function planRun(
   flush.states.push(state);
   flush.commit.sensors.push(number);
   write(flush, fresh, facts);
+  for (const { observedAt, quality, value } of brought.has(number) ? fresh : []) {
+    if (quality === 0 && value !== null) brought.get(number)!.push({ at: observedAt, value });
+  }
+}
+
+/** Of what is stored and what the flush itself brings, the newer. Asked in the order of time. */
+function temperaturesFor(
+  { thermometer }: SensorFacts,
+  series: StoredSeries,
+  brought: Map<number, Temperature[]>,
+): (at: number) => number | null {
+  if (thermometer === null) return () => null;
+  const own = brought.get(thermometer)!;
+  let next = 0;
+  return (at) => {
+    while (next < own.length && own[next]!.at <= at) next += 1;
+    const stored = series.temperatureAt(thermometer, at);
+    const newest = own[next - 1];
+    if (!newest || at - newest.at > THERMOMETER_STALE_MS) return stored?.value ?? null;
+    return stored && stored.at > newest.at ? stored.value : newest.value;
+  };
 }
 
 /** What is not stored yet, in the order of time; of the same instant the first that arrived. */

@@ -57,6 +57,8 @@ const CONFLICT: ReadingResult = {
   },
 };
 
+const DUPLICATE: ReadingResult = { outcome: 'duplicate' };
+
 /** The one way in: every protocol's adapter hands its items to this. */
 @Injectable()
 export class IngestService implements OnApplicationShutdown {
@@ -179,7 +181,9 @@ const RESULTS = new Map<number, ReadingResult>();
 function resultAt({ outcomes, qualities, reasons }: Commit, place: number): ReadingResult {
   const outcome = OUTCOMES[outcomes[place]!]!;
   if (outcome === 'conflict') return CONFLICT;
-  const key = (reasons[place]! * 3 + qualities[place]!) * 2 + outcomes[place]!;
+  // How good it is was said when it was stored.
+  if (outcome === 'duplicate') return DUPLICATE;
+  const key = reasons[place]! * 3 + qualities[place]!;
   let result = RESULTS.get(key);
   if (!result) {
     const quality = QUALITIES[qualities[place]!]!;

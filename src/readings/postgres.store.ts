@@ -1,7 +1,6 @@
 import type { CompiledQuery } from 'kysely';
 import type { Pool, PoolClient } from 'pg';
 
-import { factsOf as quantityFacts } from '../systems/quantities.js';
 import {
   type Batch,
   type Commit,
@@ -10,6 +9,8 @@ import {
   type Past,
   planFlush,
   type StoredSeries,
+  type Temperature,
+  THERMOMETER_STALE_MS,
 } from './flush.js';
 import { PartitionedReadings } from './partitions.js';
 import { REMEMBERED } from './quality.js';
@@ -17,8 +18,6 @@ import type { RollupRow, SensorStateRow } from './readings.schema.js';
 import type { ReadingsStore } from './readings.store.js';
 import { COMMITTED_CHANNEL, tellCommitted } from './replicas.js';
 import { type SensorFacts, systemsOf } from './sensor-facts.js';
-
-const THERMOMETER_STALE_MS = quantityFacts('water-temperature').staleAfterMs;
 
 /** An array as PostgreSQL reads it, for `unnest`; `pg` would quote and escape each number. */
 const arrayOf = (column: ArrayLike<number | null>): string =>
@@ -134,17 +133,20 @@ export class PostgresStore implements ReadingsStore {
     await this.partitions.ensure(batch.times);
     const client = await this.pool.connect();
     let broken: Error | undefined;
+    let isJudged = false;
     try {
       await client.query('begin');
       const series = await this.look(client, batch, facts);
       // A clock that is set back must not make the order of commits a lie.
       this.lastReceivedAt = Math.max(Date.now(), this.lastReceivedAt);
+      isJudged = true;
       const flush = planFlush(batch, (n) => facts.get(n)!, series, this.memory, this.lastReceivedAt);
       if (flush.fresh.length > 0) await write(client, batch, flush, facts);
       await client.query('commit');
       return flush.commit;
     } catch (error) {
-      this.memory.forget();
+      // Before, it did not even hold the locks of these.
+      if (isJudged) this.memory.forget(facts.keys());
       await client.query('rollback').catch((failed: Error) => (broken = failed));
       throw error;
     } finally {
@@ -201,9 +203,10 @@ export class PostgresStore implements ReadingsStore {
       state: (sensor) => states.get(sensor),
       rawAt: (sensor, at) => known.get(`${sensor}@${at}`),
       before: (sensor, at) => (at === Infinity ? newestPasts : pasts).get(sensor) ?? [],
-      valueAt: (sensor, at) =>
-        temperatures.get(sensor)?.findLast((each) => each.at <= at && each.at >= at - THERMOMETER_STALE_MS)
-          ?.value ?? null,
+      temperatureAt: (thermometer, at) =>
+        temperatures
+          .get(thermometer)
+          ?.findLast((each) => each.at <= at && each.at >= at - THERMOMETER_STALE_MS),
     };
   }
 }
@@ -238,7 +241,7 @@ async function before(
   return pasts;
 }
 
-type Temperatures = Map<number, { at: number; value: number }[]>;
+type Temperatures = Map<number, Temperature[]>;
 
 async function temperaturesOf(
   client: PoolClient,

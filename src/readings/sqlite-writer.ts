@@ -8,9 +8,10 @@ import {
   type Past,
   planFlush,
   type StoredSeries,
+  type Temperature,
+  THERMOMETER_STALE_MS,
 } from './flush.js';
 import { REMEMBERED } from './quality.js';
-import { factsOf } from '../systems/quantities.js';
 import type { RollupRow, SensorStateRow } from './readings.schema.js';
 import type { SensorFacts } from './sensor-facts.js';
 
@@ -33,8 +34,6 @@ const STATE_UPSERT = `
     newest_quality = excluded.newest_quality, unchanged_since = excluded.unchanged_since,
     dirty_from = excluded.dirty_from, dirty_to = excluded.dirty_to`;
 
-const THERMOMETER_STALE_MS = factsOf('water-temperature').staleAfterMs;
-
 /** One durable transaction after another, on a connection of its own; everything in it is synchronous. */
 export class SqliteWriter implements StoredSeries {
   private readonly insert: StatementSync;
@@ -44,7 +43,7 @@ export class SqliteWriter implements StoredSeries {
   private readonly selectState: StatementSync;
   private readonly selectRaw: StatementSync;
   private readonly selectBefore: StatementSync;
-  private readonly selectValue: StatementSync;
+  private readonly selectTemperature: StatementSync;
   private readonly memory = new JudgingMemory();
   private lastReceivedAt = 0;
 
@@ -61,8 +60,8 @@ export class SqliteWriter implements StoredSeries {
     this.selectBefore = database.prepare(`
       select observed_at as observedAt, raw, value from readings where sensor_number = ? and observed_at < ?
       order by observed_at desc limit ${REMEMBERED}`);
-    this.selectValue = database.prepare(`
-      select value from readings where sensor_number = ? and observed_at between ? and ? and quality = 0
+    this.selectTemperature = database.prepare(`
+      select observed_at as at, value from readings where sensor_number = ? and observed_at between ? and ? and quality = 0
       order by observed_at desc limit 1`);
   }
 
@@ -76,7 +75,7 @@ export class SqliteWriter implements StoredSeries {
       this.database.exec('commit');
       return flush.commit;
     } catch (error) {
-      this.memory.forget();
+      this.memory.forget(batch.sensors);
       // A full disk has rolled it back already.
       if (this.database.isTransaction) this.database.exec('rollback');
       throw error;
@@ -96,9 +95,9 @@ export class SqliteWriter implements StoredSeries {
     return (rows as unknown as Past[]).reverse();
   }
 
-  valueAt(sensor: number, at: number): number | null {
-    const row = this.selectValue.get(sensor, at - THERMOMETER_STALE_MS, at) as { value: number } | undefined;
-    return row?.value ?? null;
+  temperatureAt(thermometer: number, at: number): Temperature | undefined {
+    const row = this.selectTemperature.get(thermometer, at - THERMOMETER_STALE_MS, at);
+    return row as unknown as Temperature | undefined;
   }
 
   private apply(
