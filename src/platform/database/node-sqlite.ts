@@ -29,8 +29,7 @@ export class NodeSqliteDatabase implements SqliteDatabase {
   }
 
   prepare(text: string): SqliteStatement {
-    // A transaction that reads first and writes then would fail where another connection has written in between.
-    const sql = text === 'begin' ? 'begin immediate' : text;
+    const sql = this.asMeant(text);
     let statement = this.statements.get(sql);
     if (!statement) {
       statement = new NodeSqliteStatement(this.database.prepare(sql));
@@ -40,6 +39,14 @@ export class NodeSqliteDatabase implements SqliteDatabase {
       this.statements.set(sql, statement);
     }
     return statement;
+  }
+
+  private asMeant(text: string): string {
+    // A transaction that reads first and writes then would fail where another connection has written in between.
+    if (text === 'begin') return 'begin immediate';
+    // A full disk has rolled it back already; to say so once more would hide that it is full.
+    if (text === 'rollback' && !this.database.isTransaction) return 'select null';
+    return text;
   }
 
   close(): void {

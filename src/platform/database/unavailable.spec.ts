@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, describe, expect, it } from '@jest/globals';
+import { sql } from 'kysely';
 
 import { asProblem } from '../http/problem.filter.js';
+import { kyselyOverFile } from './sqlite.js';
 import { isStoreUnavailable } from './unavailable.js';
 
 /** What is thrown, as it is thrown. */
@@ -26,6 +28,20 @@ describe('a store that cannot do its work', () => {
   afterAll(() => {
     database.close();
     rmSync(folder, { recursive: true });
+  });
+
+  it('is one that fills up within a transaction', async () => {
+    const store = kyselyOverFile(join(folder, 'small.db'));
+    await sql`create table t (v text)`.execute(store);
+    await sql`pragma max_page_count = 10`.execute(store);
+    const filling = store.transaction().execute(async (transaction) => {
+      await sql`insert into t values (hex(randomblob(200000)))`.execute(transaction);
+    });
+    const error = await filling.catch((thrown: unknown) => thrown);
+    expect((error as Error).message).toMatch(/full/);
+    expect(isStoreUnavailable(error)).toBe(true);
+    await sql`insert into t values ('fits')`.execute(store);
+    await store.destroy();
   });
 
   it('is one that is full', () => {
