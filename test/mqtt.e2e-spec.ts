@@ -352,6 +352,14 @@ describe('the broker in the process', () => {
     await becomes('climate', false);
     expect(await detailOf('climate')).toBe('disconnected');
 
+    // Of itself alone.
+    const meddling = await connect();
+    await becomes('climate', true);
+    await meddling.publish('aquaponia/greenhouse/growing/status', 'online');
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(await onlineOf('growing')).toBe(false);
+    await meddling.mqtt.endAsync();
+
     // Its last will.
     const second = await connect({ topic: status, payload: Buffer.from('offline'), qos: 1, retain: true });
     await second.publish(status, 'online');

@@ -71,9 +71,10 @@ export function daysBetween(from: number, to: number, timeZone: string, retired:
         hoursEnd: hourOf(day.to),
       });
     } else if (day.from >= retired.hourly) {
-      // An hour that two days share goes to the second.
+      // An hour that two days share goes to the second; unless its readings are left, which the second counts one by one.
       const [first, end] = [hourOf(day.from), hourOf(day.to)];
-      days.push({ at: day.from, from: first, firstHour: first, hoursEnd: end, to: end });
+      const to = end >= retired.raw ? day.to : end;
+      days.push({ at: day.from, from: first, firstHour: first, hoursEnd: end, to });
     }
   }
   return days;

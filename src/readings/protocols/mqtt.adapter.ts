@@ -157,6 +157,8 @@ export class MqttAdapter implements OnModuleInit {
   private async takeStatusOf(message: Message, systemId: string, deviceId: string): Promise<boolean> {
     const says = message.payload.subarray(0, 16).toString().trim().toLowerCase();
     if (says !== 'online' && says !== 'offline') return this.count('ignored');
+    const own = message.from?.deviceId ?? null;
+    if (own !== null && own !== deviceId) return this.refuse(message, systemId, [FORBIDDEN.refusal]);
     return this.unlessRefused(message, systemId, async () => {
       await this.systems.findDevice(systemId, deviceId);
       if (says === 'offline') await this.devices.wentOffline(systemId, deviceId, 'last-will');
