@@ -15,7 +15,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => postgres.stop());
 
-it('a flush that fails takes nothing from the one beside it, of other sensors', async () => {
+it('a flush that fails takes nothing from the one beside it, of other sensors, and finds a month that was removed', async () => {
   const url = await postgres.database();
   const server = await Server.start({ DATABASE_URL: url });
   await server.post('/v1/systems', GREENHOUSE);
@@ -47,7 +47,7 @@ it('a flush that fails takes nothing from the one beside it, of other sensors', 
     };
     return store.flush(batch, new Map([[facts.number, facts]]));
   };
-  const start = Date.now() - 3_600_000;
+  const start = Date.UTC(2026, 0, 15);
   for (let minute = 0; minute < 4; minute++) {
     for (const facts of [ph, other])
       expect((await flush(facts, start + minute * 60_000, 7)).reasons[0]).toBe(0);
@@ -66,6 +66,9 @@ it('a flush that fails takes nothing from the one beside it, of other sensors', 
   // So far in a minute: only who knows what was before sees it.
   expect(Array.from((await beside).qualities)).toEqual([1]);
   expect(Array.from((await flush(ph, start + 240_000, 0.2)).qualities)).toEqual([1]);
+  await blocker.query('drop table readings_2026_01');
+  await expect(flush(ph, start + 360_000, 7)).rejects.toThrow(/no partition/);
+  expect(Array.from((await flush(ph, start + 360_000, 7)).outcomes)).toEqual([0]);
   await blocker.end();
   await pool.end();
 }, 60_000);

@@ -146,7 +146,7 @@ export class DerivedRepository {
     stretch: PendingDerivation,
     step: (transaction: DerivedTransaction) => Promise<{ doneTo: number; result: Result }>,
   ): Promise<{ rest: PendingDerivation | undefined; result: Result } | undefined> {
-    return this.database.transaction().execute(async (transaction) => {
+    const advanced = this.database.transaction().execute(async (transaction) => {
       await takeTurn(transaction, `derive ${stretch.system_id}`);
       const removed = await transaction
         .deleteFrom('derivations')
@@ -160,6 +160,10 @@ export class DerivedRepository {
       const rest = { ...stretch, from_at: doneTo + 1, to_at: removed.to_at };
       await addStretch(transaction, rest);
       return { rest, result };
+    });
+    return advanced.catch((error: unknown) => {
+      this.partitions?.forgetIfMissing(error);
+      throw error;
     });
   }
 

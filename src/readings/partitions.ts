@@ -11,6 +11,9 @@ export function partitionOf(at: number): { name: string; from: number; to: numbe
 /** There already: the table, its name or its type; a partition already. */
 const MADE_BY_ANOTHER = new Set(['42P07', '23505', '42710', '42809']);
 
+/** What a row is refused with for which there is none, a violated check. */
+const NO_PARTITION = '23514';
+
 /** PostgreSQL takes no row for which there is no partition: they are made as they are needed. */
 export class PartitionedReadings {
   /** Bounds of those that are there. */
@@ -25,6 +28,11 @@ export class PartitionedReadings {
       if (this.made.some(({ from, to }) => at >= from && at < to)) continue;
       await this.make(at);
     }
+  }
+
+  /** Another process removes months that have come of age: whoever found that one was missing looks again. */
+  forgetIfMissing(error: unknown): void {
+    if ((error as { code?: string }).code === NO_PARTITION) this.made.length = 0;
   }
 
   private async make(at: number): Promise<void> {

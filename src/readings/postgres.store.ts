@@ -147,6 +147,7 @@ export class PostgresStore implements ReadingsStore {
     } catch (error) {
       // Before, it did not even hold the locks of these.
       if (isJudged) this.memory.forget(facts.keys());
+      this.partitions.forgetIfMissing(error);
       await client.query('rollback').catch((failed: Error) => (broken = failed));
       throw error;
     } finally {
