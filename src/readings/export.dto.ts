@@ -5,7 +5,10 @@ import { EXPORT_FORMATS, type ExportFormat } from './export-formats.js';
 import { SensorsInTime } from './series.dto.js';
 
 export class ExportQuery extends SensorsInTime {
-  /** @example csv */
+  /**
+   * CSV for spreadsheets, line protocol for InfluxDB and for /api/v2/write.
+   * @example csv
+   */
   @ApiProperty({ enum: EXPORT_FORMATS })
   @IsIn(EXPORT_FORMATS)
   format: ExportFormat;

@@ -27,7 +27,7 @@ type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
 /** In the order of the page. */
 const TAGS = [
   ['systems', 'What stands on the farm: loops of water, devices, sensors, actuators, profiles'],
-  ['readings', 'The series: batches in, ranges and status out'],
+  ['readings', 'From devices in, by whichever protocol; as status, series, exports and live out'],
   ['quality', 'What makes a reading of a sensor good, suspect or bad'],
   ['calibration', 'From what a probe says to what it means'],
   ['control', 'The fuzzy controller: evaluations, decisions, commands'],
@@ -38,9 +38,10 @@ const TAGS = [
 ] as const;
 
 const DESCRIPTION = `
-The control API of an aquaponic farm. Sensors post **readings**; a fuzzy controller proposes what pumps, aerators,
-heaters and feeders should do, as **decisions** with their reasons; computer vision turns a photo of plants into an
-**analysis**; a perceptron classifies a system's state and makes the **notifications** that deserve a person.
+The control API of an aquaponic farm. Sensors send **readings**, over HTTP or MQTT; a fuzzy controller proposes what
+pumps, aerators, heaters and feeders should do, as **decisions** with their reasons; computer vision turns a photo of
+plants into an **analysis**; a perceptron classifies a system's state and makes the **notifications** that deserve a
+person. Charts are at [/chart](/chart).
 
 Press *Authorize* and enter a key; the examples then work as they stand, from top to bottom of this page (on
 an empty database: names are taken once).

@@ -60,7 +60,6 @@ const V2_PRECISIONS = Object.fromEntries(PRECISIONS.map((each) => [each, each]))
 
 const TakesLines = (example: string): MethodDecorator =>
   applyDecorators(
-    HttpCode(204),
     AllowedFrom('device'),
     TakesReadings(),
     ApiConsumes(TEXT),
@@ -86,6 +85,7 @@ export class LineProtocolController {
    * the 400 tells their numbers. The key may come as `Authorization: Token KEY`, the body as gzip.
    */
   @Post('api/v2/write')
+  @HttpCode(204)
   @RouteConfig({ bodyIs: TEXT } satisfies FastifyContextConfig)
   @SystemInQuery('bucket')
   @TakesLines('water-temperature value=26.1\nprobe,sensor=ph value=6.9\nwater electrical_conductivity=1450')
@@ -113,6 +113,7 @@ export class LineProtocolController {
    * told by 503, since such writers throw away what is answered with 429.
    */
   @Post('write')
+  @HttpCode(204)
   @RouteConfig({ bodyIs: TEXT, keyMayBePassword: true } satisfies FastifyContextConfig)
   @SystemInQuery('db')
   @TakesLines('water-temperature value=26.2')
