@@ -20,11 +20,11 @@ it('a flush that fails takes nothing from the one beside it, of other sensors, a
   const server = await Server.start({ DATABASE_URL: url });
   await server.post('/v1/systems', GREENHOUSE);
   await server.stop();
-  const { builtins } = pg.types;
+  const INT8: number = pg.types.builtins.INT8;
   const types = {
-    getTypeParser: (oid: number) => (oid === builtins.INT8 ? Number : pg.types.getTypeParser(oid)),
+    getTypeParser: (oid: number) => (oid === INT8 ? Number : pg.types.getTypeParser(oid)),
   };
-  const pool = new pg.Pool({ connectionString: url, statement_timeout: 1_500, types: types as never });
+  const pool = new pg.Pool({ connectionString: url, statement_timeout: 1_500, types });
   pool.on('error', () => undefined);
   const store = new PostgresStore(pool);
   const common = {

@@ -412,7 +412,7 @@ describe.each(STORES)('on %s', (kind) => {
       ]);
       const { body } = await server.post(`${system}/readings`, { readings });
       expect(body.results.map((each: any) => each.quality)).toEqual(Array(6).fill('good'));
-      const values = (await stored(system, probe!, start)).map(({ value }: any) => value as number);
+      const values = (await stored(system, probe, start)).map(({ value }: any) => value as number);
       expect(values.map((value) => Math.round(value))).toEqual([1000, 1019, 1038]);
     });
   });
