@@ -84,6 +84,12 @@ export const readingsMigrations: Migrations = {
   '2026-11-22-1-series': {
     up: async (database: Kysely<unknown>) => {
       const isSqlite = kindOf(database) === 'sqlite';
+      const isHypertable = !isSqlite && (await hasTimescale(database));
+      const kept = isSqlite
+        ? sql`without rowid`
+        : isHypertable
+          ? sql``
+          : sql`partition by range (observed_at)`;
       await sql`alter table readings rename to readings_before`.execute(database);
       // No foreign key: sensors are never deleted, and it would be looked up for every reading.
       // Clustered by sensor and time on SQLite: a range is one stretch of the file. What a chart reads stands first.
@@ -97,7 +103,11 @@ export const readingsMigrations: Migrations = {
           reasons integer not null,
           received_at bigint not null,
           primary key (sensor_number, observed_at)
-        ) ${isSqlite ? sql`without rowid` : sql`partition by range (observed_at)`}`.execute(database);
+        ) ${kept}`.execute(database);
+      if (isHypertable) {
+        const month = sql.lit(30 * 24 * HOUR_MS);
+        await sql`select create_hypertable('readings', by_range('observed_at', ${month}))`.execute(database);
+      }
       if (isSqlite) {
         await sql`
           insert into readings
@@ -136,6 +146,12 @@ export const readingsMigrations: Migrations = {
     },
   },
 };
+
+/** Whether the operator has put TimescaleDB into this database: it divides by time itself. */
+async function hasTimescale(database: Kysely<unknown>): Promise<boolean> {
+  const { rows } = await sql`select 1 from pg_extension where extname = 'timescaledb'`.execute(database);
+  return rows.length > 0;
+}
 
 /** Roll-ups and states of the readings that were there before them; days are of UTC, as every system's were. */
 async function carryOver(database: Kysely<unknown>): Promise<void> {
