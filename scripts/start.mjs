@@ -6,6 +6,7 @@ import { NODE, orExplain, ROOT, setUp } from './setup.mjs';
 
 orExplain(() => setUp('runtime'));
 
-const service = spawn(NODE, [join(ROOT, 'dist/main.js')], { stdio: 'inherit' });
+// As the image does: a larger nursery for young objects is 5 % faster under full load, and costs 60 MB at rest.
+const service = spawn(NODE, ['--max-semi-space-size=8', join(ROOT, 'dist/main.js')], { stdio: 'inherit' });
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => service.kill(signal));
 service.on('exit', (code, signal) => process.exit(code ?? (signal ? 1 : 0)));

@@ -14,8 +14,6 @@ import { Events } from '../events.js';
 import { HealthRegistry } from '../health/health.registry.js';
 import { LOGGER } from '../logging.js';
 import { Metrics } from '../metrics/metrics.js';
-import { EmbeddedBroker } from './embedded-broker.js';
-import { ExternalBroker } from './external-broker.js';
 import { covers, matches } from './topics.js';
 import type { Handler, Message, PublishOptions, Transport, Users } from './transport.js';
 
@@ -106,7 +104,7 @@ export class Mqtt implements OnApplicationBootstrap, BeforeApplicationShutdown {
   }
 
   async onApplicationBootstrap(): Promise<void> {
-    this.transport = this.choose();
+    this.transport = await this.choose();
     const { transport } = this;
     if (!transport) return;
     // A broker that is out of reach takes no replica out of service: HTTP works without it.
@@ -118,7 +116,8 @@ export class Mqtt implements OnApplicationBootstrap, BeforeApplicationShutdown {
     await this.transport?.stop();
   }
 
-  private choose(): Transport | undefined {
+  /** Only what is used is loaded: either takes some 20 MB. */
+  private async choose(): Promise<Transport | undefined> {
     const { mqtt, host } = this.config;
     const users: Users = {
       receive: (message) => this.receive(message),
@@ -132,8 +131,12 @@ export class Mqtt implements OnApplicationBootstrap, BeforeApplicationShutdown {
       presence: (holder, isOnline) =>
         this.presenceListeners.forEach((listener) => listener(holder, isOnline)),
     };
-    if (mqtt.url) return new ExternalBroker({ ...mqtt, url: mqtt.url }, users, this.clock, this.logger);
+    if (mqtt.url) {
+      const { ExternalBroker } = await import('./external-broker.js');
+      return new ExternalBroker({ ...mqtt, url: mqtt.url }, users, this.clock, this.logger);
+    }
     if (mqtt.port === undefined && !mqtt.tls) return undefined;
+    const { EmbeddedBroker } = await import('./embedded-broker.js');
     return new EmbeddedBroker(
       { ...mqtt, host },
       users,
